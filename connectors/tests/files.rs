@@ -1,0 +1,14 @@
+//! Files in and out: formats, slices of whole groups, broken input, and targets that appear whole.
+
+#[path = "files/broken.rs"]
+mod broken;
+#[path = "files/json_lines.rs"]
+mod json_lines;
+#[path = "files/made.rs"]
+mod made;
+#[path = "files/roundtrip.rs"]
+mod roundtrip;
+#[path = "files/sink.rs"]
+mod sink;
+#[path = "files/slices.rs"]
+mod slices;

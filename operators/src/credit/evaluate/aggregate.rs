@@ -1,0 +1,315 @@
+//! Statistics over members with the same key, inside units and over batches.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use super::elementwise::numbers;
+use super::keys::encode;
+use super::Evaluator;
+use crate::credit::column::Column;
+use crate::credit::expression::{Expr, Node, Position, Statistic};
+use crate::credit::level::{Level, ROLLOUT};
+use crate::credit::statistics::{Partial, quantile};
+use crate::{Error, Result};
+
+/// The values that a statistic counts: at their level, how often, and with which id.
+struct Counted {
+    x: Rc<Column>,
+    level: Level,
+    /// How many members each value stands for, times its weight; 0 where it takes no part.
+    weights: Vec<f64>,
+}
+
+/// Sums of one key: weight, first value, and sums of deviations.
+#[derive(Clone, Default)]
+struct Moments {
+    first: Option<f64>,
+    weight: f64,
+    deviation: f64,
+    mean: f64,
+    squares: f64,
+    least: Option<f64>,
+    greatest: Option<f64>,
+}
+
+impl Evaluator<'_> {
+    /// Values, level and weights of the members of a statistic. A spread to a finer level is not
+    /// materialised: each coarse value counts as often as it has finer members.
+    fn counted(&mut self, expr: &Expr) -> Result<Counted> {
+        let Node::Aggregate { x, members, weights, once_per, others, by, .. } = expr.node() else {
+            return Err(Error::expression(expr.to_string(), "is not a statistic", ""));
+        };
+        if let Node::Spread { x: inner, level: fine, position: Position::All, .. } = x.node()
+            && weights.is_none()
+            && once_per.is_none()
+            && !others
+        {
+            let inner = self.value(inner)?;
+            let (key_level, _) = self.key_columns(by)?;
+            if let Some(coarse) = inner.level.clone()
+                && self.checked.schema.levels.within(&coarse, &key_level)
+            {
+                let taking_part = self.members(members, fine, true)?;
+                let ranges = self.unit.ranges(&coarse, fine)?;
+                let weights = ranges.into_iter().enumerate().map(|(i, (first, past))| {
+                    let count = taking_part[first..past].iter().filter(|&&member| member).count();
+                    if inner.is_valid(i) { count as f64 } else { 0.0 }
+                });
+                let weights = weights.collect();
+                return Ok(Counted { x: inner, level: coarse, weights });
+            }
+        }
+        let x = self.value(x)?;
+        let level = x.level.clone().unwrap_or(ROLLOUT);
+        let taking_part = self.members(members, &level, true)?;
+        let mut counts: Vec<f64> = taking_part.iter().enumerate().map(|(i, &member)| f64::from(u8::from(member && x.is_valid(i)))).collect();
+        if let Some(weights) = weights {
+            let weights = self.value(weights)?;
+            let weights = self.at(&weights, &level)?;
+            let values = numbers(&weights);
+            for (i, count) in counts.iter_mut().enumerate() {
+                let at = if weights.level.is_none() { 0 } else { i };
+                *count *= if weights.is_valid(at) { values[at] } else { 0.0 };
+            }
+        }
+        Ok(Counted { x, level, weights: counts })
+    }
+
+    /// A statistic inside rollouts or groups.
+    pub(super) fn aggregate(&mut self, expr: &Expr) -> Result<Column> {
+        let Node::Aggregate { statistic, by, once_per, others, .. } = expr.node() else {
+            return Err(Error::expression(expr.to_string(), "is not a statistic", ""));
+        };
+        let mut counted = self.counted(expr)?;
+        let keys = self.key_ids(by)?;
+        let ids = self.ids_at(&keys, &counted.level)?;
+        if let Some(once_per) = once_per {
+            let column = self.value(once_per)?;
+            let column = self.at(&column, &counted.level)?;
+            let mut seen = HashSet::new();
+            for (i, id) in ids.iter().enumerate() {
+                let mut encoded = id.unwrap_or(u32::MAX).to_le_bytes().to_vec();
+                let keyed = encode(&column, i, &mut encoded);
+                if counted.weights[i] != 0.0 && !(keyed && seen.insert(encoded)) {
+                    counted.weights[i] = 0.0;
+                }
+            }
+        }
+        if *others {
+            return Ok(of_others(*statistic, &counted, &ids, keys.count));
+        }
+        let results = statistics(*statistic, &counted, &ids, keys.count);
+        let values = keys.ids.iter().map(|id| id.and_then(|id| results[id as usize]));
+        let (values, valid): (Vec<f64>, Vec<bool>) = values.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
+        Ok(Column::numbers(Some(keys.level), values).with_valid(valid))
+    }
+
+    /// Adds the unit's members of a batch statistic to a partial.
+    pub(super) fn observe_batch(&mut self, expr: &Expr, printed: String, partial: &mut Partial) -> Result<()> {
+        let Node::Aggregate { statistic, by, .. } = expr.node() else { return Ok(()) };
+        let counted = self.counted(expr)?;
+        let (key_level, columns) = self.key_columns(by)?;
+        let ranges = self.unit.ranges(&key_level, &counted.level)?;
+        let rows = self.row_of(&key_level)?;
+        let values = numbers(&counted.x);
+        let mut table = partial.table(printed);
+        for (at, (first, past)) in ranges.into_iter().enumerate() {
+            let mut encoded = Vec::new();
+            if !columns.iter().all(|column| encode(column, at, &mut encoded)) {
+                continue;
+            }
+            let key = (self.unit.iteration(rows[at]), encoded);
+            for (i, &weight) in counted.weights.iter().enumerate().take(past).skip(first) {
+                if weight == 0.0 {
+                    continue;
+                }
+                if *statistic == Statistic::Distinct {
+                    let mut value = Vec::new();
+                    encode(&counted.x, i, &mut value);
+                    table.add_distinct(&key, value);
+                } else {
+                    let x = values.get(i).copied().unwrap_or(0.0);
+                    table.add(&key, *statistic, x, weight);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Finished batch statistics at the keys' level.
+    pub(super) fn look_up_batch(&mut self, expr: &Expr) -> Result<Column> {
+        let Node::Aggregate { by, statistic, .. } = expr.node() else {
+            return Err(Error::expression(expr.to_string(), "is not a statistic", ""));
+        };
+        let (level, columns) = self.key_columns(by)?;
+        let table = self.statistics.table(&expr.to_string());
+        let neutral = matches!(statistic, Statistic::Count | Statistic::Sum | Statistic::Distinct).then_some(0.0);
+        let rows = self.row_of(&level)?;
+        let values = rows.iter().enumerate().map(|(at, &row)| {
+            let mut encoded = Vec::new();
+            if !columns.iter().all(|column| encode(column, at, &mut encoded)) {
+                return None;
+            }
+            let found = table.and_then(|table| table.get(&(self.unit.iteration(row), encoded)));
+            found.copied().unwrap_or(neutral)
+        });
+        let (values, valid): (Vec<f64>, Vec<bool>) = values.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
+        Ok(Column::numbers(Some(level), values).with_valid(valid))
+    }
+
+    /// Row of each element of a level.
+    pub(super) fn row_of(&self, level: &Level) -> Result<Vec<usize>> {
+        let mut rows = vec![0; self.unit.extent(level)?.len()];
+        for (row, (first, past)) in self.unit.ranges(&ROLLOUT, level)?.into_iter().enumerate() {
+            rows[first..past].fill(row);
+        }
+        Ok(rows)
+    }
+}
+
+fn statistics(statistic: Statistic, counted: &Counted, ids: &[Option<u32>], count: usize) -> Vec<Option<f64>> {
+    match statistic {
+        Statistic::MedianLower | Statistic::Median | Statistic::Quantile(_) => {
+            let values = numbers(&counted.x);
+            let mut members: Vec<Vec<f64>> = vec![Vec::new(); count];
+            each_member(counted, ids, |i, id, _| members[id].push(values[i]));
+            for values in &mut members {
+                values.sort_by(f64::total_cmp);
+            }
+            members.iter().map(|values| quantile(values, statistic)).collect()
+        }
+        Statistic::Distinct => {
+            let mut seen: Vec<HashSet<Vec<u8>>> = vec![HashSet::new(); count];
+            each_member(counted, ids, |i, id, _| {
+                let mut encoded = Vec::new();
+                encode(&counted.x, i, &mut encoded);
+                seen[id].insert(encoded);
+            });
+            seen.iter().map(|values| Some(values.len() as f64)).collect()
+        }
+        Statistic::Count => {
+            let mut totals = vec![0.0; count];
+            each_member(counted, ids, |_, id, weight| totals[id] += weight);
+            totals.into_iter().map(Some).collect()
+        }
+        _ => moments(counted, ids, count).iter().map(|moments| moments.finish(statistic)).collect(),
+    }
+}
+
+fn each_member(counted: &Counted, ids: &[Option<u32>], mut visit: impl FnMut(usize, usize, f64)) {
+    for (i, (&weight, id)) in counted.weights.iter().zip(ids).enumerate() {
+        if weight != 0.0
+            && let Some(id) = id
+        {
+            visit(i, *id as usize, weight);
+        }
+    }
+}
+
+/// Two passes in canonical order; deviations are taken from the first member, so that equal values
+/// have exactly that mean and variance 0.
+fn moments(counted: &Counted, ids: &[Option<u32>], count: usize) -> Vec<Moments> {
+    let values = numbers(&counted.x);
+    let mut moments = vec![Moments::default(); count];
+    each_member(counted, ids, |i, id, weight| {
+        let entry = &mut moments[id];
+        let first = *entry.first.get_or_insert(values[i]);
+        entry.weight += weight;
+        entry.deviation += weight * (values[i] - first);
+        entry.least = Some(entry.least.map_or(values[i], |least| least.min(values[i])));
+        entry.greatest = Some(entry.greatest.map_or(values[i], |greatest| greatest.max(values[i])));
+    });
+    for entry in &mut moments {
+        entry.mean = entry.first.unwrap_or(0.0) + entry.deviation / entry.weight;
+    }
+    each_member(counted, ids, |i, id, weight| {
+        let deviation = values[i] - moments[id].mean;
+        moments[id].squares += weight * deviation * deviation;
+    });
+    moments
+}
+
+impl Moments {
+    fn finish(&self, statistic: Statistic) -> Option<f64> {
+        match statistic {
+            Statistic::Sum => Some(self.first.map_or(0.0, |first| first * self.weight + self.deviation)),
+            Statistic::Mean => self.first.filter(|_| self.weight != 0.0).map(|_| self.mean),
+            Statistic::Min => self.least,
+            Statistic::Max => self.greatest,
+            Statistic::Variance { ddof } => {
+                let degrees = self.weight - f64::from(ddof);
+                (degrees > 0.0).then(|| self.squares / degrees)
+            }
+            _ => Some(self.weight),
+        }
+    }
+}
+
+/// Count, mean and squared deviations that merge without cancellation (Chan et al.).
+#[derive(Clone, Copy, Default)]
+struct Running {
+    weight: f64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Running {
+    fn merge(self, other: Running) -> Running {
+        if self.weight == 0.0 {
+            return other;
+        }
+        if other.weight == 0.0 {
+            return self;
+        }
+        let weight = self.weight + other.weight;
+        let delta = other.mean - self.mean;
+        Running {
+            weight,
+            mean: self.mean + delta * other.weight / weight,
+            squares: self.squares + other.squares + delta * delta * self.weight * other.weight / weight,
+        }
+    }
+}
+
+/// The statistic of the other members for every value. Members before and after are merged, so
+/// that nothing is subtracted: equal others have exactly variance 0.
+fn of_others(statistic: Statistic, counted: &Counted, ids: &[Option<u32>], count: usize) -> Column {
+    let values = numbers(&counted.x);
+    let mut members: Vec<Vec<usize>> = vec![Vec::new(); count];
+    each_member(counted, ids, |i, id, _| members[id].push(i));
+    let one = |i: usize| Running { weight: counted.weights[i], mean: values[i], squares: 0.0 };
+    let mut others: Vec<Option<Running>> = vec![None; ids.len()];
+    let mut whole = vec![Running::default(); count];
+    for (id, members) in members.iter().enumerate() {
+        let mut after = vec![Running::default(); members.len() + 1];
+        for (k, &i) in members.iter().enumerate().rev() {
+            after[k] = one(i).merge(after[k + 1]);
+        }
+        let mut before = Running::default();
+        for (k, &i) in members.iter().enumerate() {
+            others[i] = Some(before.merge(after[k + 1]));
+            before = before.merge(one(i));
+        }
+        whole[id] = before;
+    }
+    let results = ids.iter().enumerate().map(|(i, id)| {
+        let id = (*id)? as usize;
+        let of = others[i].unwrap_or(whole[id]);
+        match statistic {
+            Statistic::Count => Some(of.weight),
+            Statistic::Sum => Some(of.mean * of.weight),
+            Statistic::Mean => (of.weight > 0.0).then_some(of.mean),
+            Statistic::Variance { ddof } => {
+                let degrees = of.weight - f64::from(ddof);
+                (degrees > 0.0).then(|| of.squares / degrees)
+            }
+            Statistic::Min | Statistic::Max => {
+                let better = if statistic == Statistic::Min { f64::min } else { f64::max };
+                members[id].iter().filter(|&&k| k != i).map(|&k| values[k]).reduce(better)
+            }
+            _ => None,
+        }
+    });
+    let (values, valid): (Vec<f64>, Vec<bool>) = results.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
+    Column::numbers(Some(counted.level.clone()), values).with_valid(valid)
+}

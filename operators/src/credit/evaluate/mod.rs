@@ -1,0 +1,446 @@
+//! Column-wise evaluation of checked programs on units.
+
+mod aggregate;
+mod elementwise;
+mod fetch;
+mod keys;
+mod rank;
+mod reduce;
+mod sequence;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use arrow::array::{Array, StringArray};
+
+use super::check::Checked;
+use super::column::{Column, Values};
+use super::expression::{Expr, Members, Node, Scope};
+use super::level::{Level, ROLLOUT, STEP, TOKEN, TURN};
+use super::program::IN_BASELINE;
+use super::statistics::{BatchStatistics, Partial};
+use super::unit::Unit;
+use crate::{Error, Result};
+
+/// The named signals of a program on one unit.
+pub struct Evaluated {
+    /// Every named signal, in the program's order.
+    pub signals: Vec<(String, Rc<Column>)>,
+    /// Per rollout: true where it took part in statistics.
+    pub in_baseline: Vec<bool>,
+    /// Per rollout: why it did not, where it did not.
+    pub reasons: Vec<Option<String>>,
+}
+
+impl Evaluated {
+    /// A named signal.
+    pub fn signal(&self, name: &str) -> Option<&Rc<Column>> {
+        self.signals.iter().find(|(known, _)| known == name).map(|(_, column)| column)
+    }
+}
+
+/// Evaluates a program on one unit. Batch statistics come from `statistics`.
+///
+/// # Errors
+/// Data that breaks its level's lengths; a NaN that arises, as a fault of the recipe with its
+/// place; a batch statistic that was not gathered.
+pub fn evaluate(checked: &Checked, unit: &Unit, statistics: &BatchStatistics) -> Result<Evaluated> {
+    let mut evaluator = Evaluator::new(checked, unit, statistics)?;
+    for (name, expr) in checked.credit.expressions() {
+        let column = evaluator.value(expr)?;
+        evaluator.reject_nan(name, &column)?;
+        if name == IN_BASELINE {
+            evaluator.restrict_baseline(&column)?;
+        }
+        evaluator.named.insert(name.to_owned(), column);
+    }
+    let signals = checked.credit.expressions().filter_map(|(name, _)| {
+        evaluator.named.get(name).map(|column| (name.to_owned(), column.clone()))
+    });
+    Ok(Evaluated {
+        signals: signals.collect(),
+        in_baseline: evaluator.in_baseline,
+        reasons: evaluator.reasons,
+    })
+}
+
+impl Partial {
+    /// Adds a unit to the batch statistics whose inputs are known by now: one nesting depth more
+    /// than `known` holds.
+    pub fn observe(&mut self, checked: &Checked, unit: &Unit, known: &BatchStatistics) -> Result<()> {
+        let mut evaluator = Evaluator::new(checked, unit, known)?;
+        for (name, expr) in checked.credit.expressions() {
+            evaluator.observe(expr, self)?;
+            if evaluator.ready(expr) {
+                let column = evaluator.value(expr)?;
+                if name == IN_BASELINE {
+                    evaluator.restrict_baseline(&column)?;
+                }
+                evaluator.named.insert(name.to_owned(), column);
+            } else if name == IN_BASELINE {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl BatchStatistics {
+    /// Adds the merged partials of one pass of a program.
+    pub fn add(&mut self, checked: &Checked, merged: Partial) {
+        let mut statistics = HashMap::new();
+        fn walk(expr: &Expr, found: &mut HashMap<String, Option<super::Statistic>>) {
+            if let Node::Aggregate { statistic, by, .. } = expr.node()
+                && by.scope == Scope::Batch
+            {
+                found.insert(expr.to_string(), Some(*statistic));
+            }
+            if let Node::Rank { by, .. } = expr.node()
+                && by.scope == Scope::Batch
+            {
+                found.insert(expr.to_string(), None);
+            }
+            expr.node().children().iter().for_each(|child| walk(child, found));
+        }
+        checked.credit.expressions().for_each(|(_, expr)| walk(expr, &mut statistics));
+        self.finish(merged, |name| statistics.get(name).copied());
+    }
+}
+
+struct Evaluator<'a> {
+    checked: &'a Checked,
+    unit: &'a Unit,
+    statistics: &'a BatchStatistics,
+    named: HashMap<String, Rc<Column>>,
+    loaded: HashMap<String, Rc<Column>>,
+    memo: HashMap<usize, Rc<Column>>,
+    in_baseline: Vec<bool>,
+    reasons: Vec<Option<String>>,
+}
+
+impl<'a> Evaluator<'a> {
+    fn new(checked: &'a Checked, unit: &'a Unit, statistics: &'a BatchStatistics) -> Result<Self> {
+        let mut reasons: Vec<Option<String>> = vec![None; unit.rows()];
+        let mask = unit.mask()?;
+        let tokens = unit.extent(&TOKEN)?;
+        for (row, reason) in reasons.iter_mut().enumerate() {
+            let (first, past) = (tokens.rows[row], tokens.rows[row + 1]);
+            if mask.slice(first, past - first).true_count() == 0 {
+                *reason = Some("no trainable token".to_owned());
+            }
+        }
+        for name in &checked.required {
+            let Some(column) = unit.column(name) else { continue };
+            if column.null_count() > 0 {
+                for (row, reason) in reasons.iter_mut().enumerate() {
+                    if reason.is_none() && column.is_null(row) {
+                        *reason = Some(format!("{name} is null"));
+                    }
+                }
+            }
+        }
+        Ok(Evaluator {
+            checked,
+            unit,
+            statistics,
+            named: HashMap::new(),
+            loaded: HashMap::new(),
+            memo: HashMap::new(),
+            in_baseline: reasons.iter().map(Option::is_none).collect(),
+            reasons,
+        })
+    }
+
+    fn restrict_baseline(&mut self, column: &Column) -> Result<()> {
+        let column = self.at(&Rc::new(column.clone()), &ROLLOUT)?;
+        for row in 0..self.unit.rows() {
+            if self.in_baseline[row] && !(column.is_valid(row) && column.as_booleans()[row]) {
+                self.in_baseline[row] = false;
+                self.reasons[row] = Some("excluded by the recipe".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// True if every batch statistic below has been gathered.
+    fn ready(&self, expr: &Expr) -> bool {
+        match expr.node() {
+            Node::Aggregate { by, .. } | Node::Rank { by, .. } if by.scope == Scope::Batch => {
+                self.statistics.has(&expr.to_string())
+            }
+            Node::Signal { name } => self.named.contains_key(name) || self.checked.credit.get(name).is_none(),
+            node => node.children().iter().all(|child| self.ready(child)),
+        }
+    }
+
+    fn observe(&mut self, expr: &Expr, partial: &mut Partial) -> Result<()> {
+        let children = expr.node().children();
+        for child in &children {
+            self.observe(child, partial)?;
+        }
+        let (Node::Aggregate { by, .. } | Node::Rank { by, .. }) = expr.node() else { return Ok(()) };
+        let printed = expr.to_string();
+        if by.scope != Scope::Batch || self.statistics.has(&printed) || !children.iter().all(|child| self.ready(child)) {
+            return Ok(());
+        }
+        match expr.node() {
+            Node::Rank { x, by, members, .. } => self.observe_rank(x, by, members, printed, partial),
+            _ => self.observe_batch(expr, printed, partial),
+        }
+    }
+
+    fn value(&mut self, expr: &Expr) -> Result<Rc<Column>> {
+        if let Node::Signal { name } = expr.node() {
+            return self.signal(name);
+        }
+        if let Some(known) = self.memo.get(&expr.address()) {
+            return Ok(known.clone());
+        }
+        let column = self.compute(expr)?;
+        self.memo.insert(expr.address(), column.clone());
+        Ok(column)
+    }
+
+    /// An earlier named signal, or a column of the data.
+    fn signal(&mut self, name: &str) -> Result<Rc<Column>> {
+        if let Some(column) = self.named.get(name).or_else(|| self.loaded.get(name)) {
+            return Ok(column.clone());
+        }
+        let level = self.checked.schema.signal(name).and_then(|kind| kind.level.clone());
+        let column = Rc::new(super::load::load(self.unit, name, &level.unwrap_or(ROLLOUT))?);
+        self.loaded.insert(name.to_owned(), column.clone());
+        Ok(column)
+    }
+
+    fn compute(&mut self, expr: &Expr) -> Result<Rc<Column>> {
+        let unit = self.unit;
+        Ok(Rc::new(match expr.node() {
+            Node::Signal { name } => return self.signal(name),
+            Node::Value { value } => Column::numbers(None, vec![*value]),
+            Node::Text { text } => Column { level: None, values: Values::Text(StringArray::from(vec![text.as_str()])), valid: None },
+            Node::Values { level, values } => self.item_values(level, values)?,
+            Node::IfPresent { .. } => return Err(Error::expression(expr.to_string(), "was not decided by a schema", "check the program first")),
+            Node::Index { level, within } => {
+                let mut positions = vec![0.0; unit.extent(level)?.len()];
+                for (first, past) in unit.ranges(within, level)? {
+                    (first..past).for_each(|i| positions[i] = (i - first) as f64);
+                }
+                Column::numbers(Some(level.clone()), positions)
+            }
+            Node::Count { level, within } => {
+                let counts = unit.ranges(within, level)?.into_iter().map(|(first, past)| (past - first) as f64);
+                Column::numbers(Some(within.clone()), counts.collect())
+            }
+            Node::Mask => Column::booleans(Some(TOKEN), unit.mask()?.values().iter().collect()),
+            Node::Policy { level } => {
+                let policy = self.policy(level)?;
+                let policy = policy.map_or_else(|| Ok(vec![true; unit.extent(level)?.len()]), Ok::<_, Error>)?;
+                Column::booleans(Some(level.clone()), policy)
+            }
+            Node::Kind { level, kinds } => self.of_kind(level, kinds)?,
+            Node::Progress { start, end } => {
+                let progress = |row| ((unit.iteration(row) as f64 - start) / (end - start)).clamp(0.0, 1.0);
+                Column::numbers(Some(ROLLOUT), (0..unit.rows()).map(progress).collect())
+            }
+            Node::Apply { function, x } => elementwise::apply(*function, self.value(x)?.as_ref()),
+            Node::Combine { operator, a, b } => {
+                let (a, b) = (self.value(a)?, self.value(b)?);
+                let (level, a, b) = self.together(&a, &b)?;
+                elementwise::combine(*operator, level, &a, &b)
+            }
+            Node::When { condition, then, otherwise } => self.when(condition, then, otherwise)?,
+            Node::OrElse { x, otherwise } => {
+                let (a, b) = (self.value(x)?, self.value(otherwise)?);
+                let (level, a, b) = self.together(&a, &b)?;
+                elementwise::or_else(level, &a, &b)
+            }
+            Node::NullIf { x, condition } => {
+                let (a, b) = (self.value(x)?, self.value(condition)?);
+                let (level, a, b) = self.together(&a, &b)?;
+                elementwise::null_if(level, &a, &b)
+            }
+            Node::IsNull { x } => {
+                let x = self.value(x)?;
+                Column::booleans(x.level.clone(), (0..x.len()).map(|i| !x.is_valid(i)).collect())
+            }
+            Node::Shift { x, by, initial, members } => self.shift(x, *by, initial.as_ref(), members)?,
+            Node::Scan { x, running, backward, exclusive, restart, members } => {
+                self.scan(x, *running, (*backward, *exclusive), restart.as_ref(), members)?
+            }
+            Node::Recur { x, coefficient, forward, members } => self.recur(x, coefficient, *forward, members)?,
+            Node::Reduce { x, level, reduction, weights, members, empty } => {
+                self.reduce(x, level, *reduction, weights.as_ref(), members, *empty)?
+            }
+            Node::Spread { x, level, position, members } => return self.spread(x, level, *position, members),
+            Node::Place { x, level, position, reduction } => self.place(x, level, position, *reduction)?,
+            Node::Aggregate { by, .. } if by.scope == Scope::Batch => self.look_up_batch(expr)?,
+            Node::Aggregate { .. } => self.aggregate(expr)?,
+            Node::Rank { x, by, ascending, members } if by.scope == Scope::Batch => {
+                self.rank_in_batch(expr, x, by, *ascending, members)?
+            }
+            Node::Rank { x, by, ascending, members } => self.rank(x, by, *ascending, members)?,
+            Node::Fetch { x, ids, key } => self.fetch(x, ids, key)?,
+            Node::Send { x, to, position, reduction } => self.send(x, to, position.as_ref(), *reduction)?,
+        }))
+    }
+
+    /// Values of a column at a level that its own level contains; a constant stays one value.
+    fn at(&self, column: &Rc<Column>, level: &Level) -> Result<Rc<Column>> {
+        match &column.level {
+            Some(own) if own != level => {}
+            _ => return Ok(column.clone()),
+        }
+        let own = column.level.clone().unwrap_or(ROLLOUT);
+        let length = self.unit.extent(level)?.len();
+        let mut positions: Vec<Option<usize>> = vec![None; length];
+        if let Some((outer, inner)) = level.parts()
+            && inner == own
+        {
+            let items = self.unit.extent(&own)?;
+            let owners = self.unit.ranges(&ROLLOUT, &outer)?;
+            let parts = self.unit.ranges(&outer, level)?;
+            for (row, (first, past)) in owners.into_iter().enumerate() {
+                for &(begin, end) in &parts[first..past] {
+                    for (k, at) in (begin..end).enumerate() {
+                        let item = items.rows[row] + k;
+                        positions[at] = (item < items.rows[row + 1]).then_some(item);
+                    }
+                }
+            }
+        } else {
+            for (i, (first, past)) in self.unit.ranges(&own, level)?.into_iter().enumerate() {
+                positions[first..past].fill(Some(i));
+            }
+        }
+        Ok(Rc::new(column.gather(Some(level.clone()), &positions)))
+    }
+
+    /// Two columns at the level where they meet; constants stay one value.
+    fn together(&self, a: &Rc<Column>, b: &Rc<Column>) -> Result<(Option<Level>, Rc<Column>, Rc<Column>)> {
+        let level = match (&a.level, &b.level) {
+            (None, level) | (level, None) => level.clone(),
+            (Some(x), Some(y)) => Some(self.checked.schema.levels.meet(x, y).ok_or_else(|| {
+                Error::expression(x.name(), format!("does not meet level {y}"), "place or fetch items")
+            })?),
+        };
+        match &level {
+            None => Ok((level, a.clone(), b.clone())),
+            Some(at) => Ok((level.clone(), self.at(a, at)?, self.at(b, at)?)),
+        }
+    }
+
+    fn when(&mut self, condition: &Expr, then: &Expr, otherwise: &Expr) -> Result<Column> {
+        let (condition, then, otherwise) = (self.value(condition)?, self.value(then)?, self.value(otherwise)?);
+        let (values, then, otherwise) = self.together(&then, &otherwise)?;
+        let anchor = Rc::new(Column::booleans(values, Vec::new()));
+        let level = match (&condition.level, &anchor.level) {
+            (None, level) | (level, None) => level.clone(),
+            (Some(x), Some(y)) => self.checked.schema.levels.meet(x, y),
+        };
+        let bring = |column: &Rc<Column>| match &level {
+            Some(level) => self.at(column, level),
+            None => Ok(column.clone()),
+        };
+        let (condition, then, otherwise) = (bring(&condition)?, bring(&then)?, bring(&otherwise)?);
+        let length = match &level {
+            Some(level) => self.unit.extent(level)?.len(),
+            None => 1,
+        };
+        Ok(elementwise::when(level, length, &condition, &then, &otherwise))
+    }
+
+    fn item_values(&self, level: &Level, values: &[f64]) -> Result<Column> {
+        let extent = self.unit.extent(level)?;
+        let mut column = Vec::with_capacity(extent.len());
+        for row in 0..self.unit.rows() {
+            let length = extent.rows[row + 1] - extent.rows[row];
+            if length != 0 && length != values.len() {
+                return Err(Error::data(
+                    self.unit.place(row, level.name()),
+                    format!("the rollout has {length} {level}s, but {} constants are given", values.len()),
+                    "give one constant per item",
+                ));
+            }
+            column.extend_from_slice(&values[..length]);
+        }
+        Ok(Column::numbers(Some(level.clone()), column))
+    }
+
+    fn of_kind(&self, level: &Level, kinds: &[String]) -> Result<Column> {
+        let column = super::load::load(self.unit, "step_kinds", &STEP)?;
+        let Values::Text(texts) = &column.values else {
+            return Err(Error::expression("step_kinds", "is not text", ""));
+        };
+        let steps: Vec<bool> = (0..texts.len())
+            .map(|i| column.is_valid(i) && kinds.iter().any(|kind| kind == texts.value(i)))
+            .collect();
+        if *level == STEP {
+            return Ok(Column::booleans(Some(STEP), steps));
+        }
+        let ranges = self.unit.ranges(level, &STEP)?;
+        let any = ranges.into_iter().map(|(first, past)| steps[first..past].contains(&true)).collect();
+        Ok(Column::booleans(Some(level.clone()), any))
+    }
+
+    /// Positions of a level that take part by default; `None` where all do.
+    fn policy(&self, level: &Level) -> Result<Option<Vec<bool>>> {
+        if *level == TOKEN {
+            return Ok(Some(self.unit.mask()?.values().iter().collect()));
+        }
+        if *level == STEP {
+            return Ok(Some(self.unit.policy_steps()?.as_ref().clone()));
+        }
+        if *level == TURN && self.checked.schema.has_level(&STEP) {
+            let steps = self.unit.policy_steps()?;
+            let ranges = self.unit.ranges(&TURN, &STEP)?;
+            return Ok(Some(ranges.into_iter().map(|(first, past)| steps[first..past].contains(&true)).collect()));
+        }
+        if *level == ROLLOUT {
+            return Ok(Some(self.in_baseline.clone()));
+        }
+        let Some((outer, _)) = level.parts() else { return Ok(None) };
+        let Some(policy) = self.policy(&outer)? else { return Ok(None) };
+        let column = self.at(&Rc::new(Column::booleans(Some(outer), policy)), level)?;
+        Ok(Some(column.as_booleans().to_vec()))
+    }
+
+    /// Which positions of a level take part; statistics leave out rollouts outside the baseline.
+    fn members(&mut self, members: &Members, level: &Level, statistic: bool) -> Result<Vec<bool>> {
+        let length = self.unit.extent(level)?.len();
+        let by_default = if members.all { None } else { self.policy(level)? };
+        let mut taking_part = by_default.unwrap_or_else(|| vec![true; length]);
+        if let Some(condition) = &members.condition {
+            let condition = self.value(condition)?;
+            let condition = self.at(&condition, level)?;
+            let constant = condition.level.is_none();
+            for (i, member) in taking_part.iter_mut().enumerate() {
+                let at = if constant { 0 } else { i };
+                *member &= condition.is_valid(at) && condition.as_booleans()[at];
+            }
+        }
+        if statistic {
+            let rows = self.unit.ranges(&ROLLOUT, level)?;
+            for (row, (first, past)) in rows.into_iter().enumerate() {
+                if !self.in_baseline[row] {
+                    taking_part[first..past].fill(false);
+                }
+            }
+        }
+        Ok(taking_part)
+    }
+
+    fn reject_nan(&self, name: &str, column: &Column) -> Result<()> {
+        let Values::Number(values) = &column.values else { return Ok(()) };
+        let Some(i) = (0..values.len()).find(|&i| values[i].is_nan() && column.is_valid(i)) else { return Ok(()) };
+        let row = match &column.level {
+            Some(level) => self.unit.extent(level)?.rows.partition_point(|&first| first <= i).saturating_sub(1),
+            None => 0,
+        };
+        let level = column.level.as_ref().map_or("constant", Level::name);
+        Err(Error::data(
+            self.unit.place(row, name),
+            format!("the recipe produced NaN in signal `{name}` ({level} {i} of its unit)"),
+            "a division by zero, or a logarithm or root of a negative value: give the recipe an epsilon or a zero rule",
+        ))
+    }
+}

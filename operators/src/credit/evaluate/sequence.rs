@@ -1,0 +1,141 @@
+//! Primitives along a rollout: shift, scan and recur.
+
+use super::elementwise::numbers;
+use super::Evaluator;
+use crate::credit::column::Column;
+use crate::credit::expression::{Expr, Members, Running};
+use crate::credit::level::{Level, ROLLOUT};
+use crate::Result;
+
+impl Evaluator<'_> {
+    fn sequence_level(column: &Column) -> Level {
+        column.level.clone().unwrap_or(ROLLOUT)
+    }
+
+    /// The value `by` members earlier. Positions left out get null.
+    pub(super) fn shift(&mut self, x: &Expr, by: i64, initial: Option<&Expr>, members: &Members) -> Result<Column> {
+        let column = self.value(x)?;
+        let level = Self::sequence_level(&column);
+        let taking_part = self.members(members, &level, false)?;
+        let mut positions = vec![None; column.len()];
+        let mut open = vec![false; column.len()];
+        for (first, past) in self.unit.ranges(&ROLLOUT, &level)? {
+            let order: Vec<usize> = (first..past).filter(|&i| taking_part[i]).collect();
+            for (k, &i) in order.iter().enumerate() {
+                let from = k as i64 - by;
+                match usize::try_from(from).ok().filter(|&from| from < order.len()) {
+                    Some(from) => positions[i] = Some(order[from]),
+                    None => open[i] = true,
+                }
+            }
+        }
+        let shifted = column.gather(Some(level.clone()), &positions);
+        let Some(initial) = initial else { return Ok(shifted) };
+        let initial = self.value(initial)?;
+        let initial = self.at(&initial, &level)?;
+        let open = Column::booleans(Some(level.clone()), open);
+        let length = shifted.len();
+        Ok(super::elementwise::when(Some(level), length, &open, &initial, &shifted))
+    }
+
+    /// Running value; positions left out show the running value that passes them.
+    pub(super) fn scan(&mut self, x: &Expr, running: Running, direction: (bool, bool), restart: Option<&Expr>, members: &Members) -> Result<Column> {
+        let (backward, exclusive) = direction;
+        let column = self.value(x)?;
+        let level = Self::sequence_level(&column);
+        let taking_part = self.members(members, &level, false)?;
+        let restart = match restart {
+            Some(restart) => {
+                let restart = self.value(restart)?;
+                Some(self.at(&restart, &level)?)
+            }
+            None => None,
+        };
+        let restarts = |i: usize| restart.as_ref().is_some_and(|column| column.is_valid(i) && column.as_booleans()[i]);
+        let values = numbers(&column);
+        let mut results = vec![0.0; column.len()];
+        let mut valid = vec![true; column.len()];
+        for (first, past) in self.unit.ranges(&ROLLOUT, &level)? {
+            let mut state = State::new(running);
+            for k in 0..past - first {
+                let i = if backward { past - 1 - k } else { first + k };
+                if restarts(i) {
+                    state = State::new(running);
+                }
+                let show = |state: &State, results: &mut [f64], valid: &mut [bool]| match state.value() {
+                    Some(value) => results[i] = value,
+                    None => valid[i] = false,
+                };
+                if exclusive {
+                    show(&state, &mut results, &mut valid);
+                }
+                if taking_part[i] && column.is_valid(i) {
+                    state.add(values.get(i).copied().unwrap_or(0.0));
+                }
+                if !exclusive {
+                    show(&state, &mut results, &mut valid);
+                }
+            }
+        }
+        Ok(Column::numbers(Some(level), results).with_valid(valid))
+    }
+
+    /// `y_t = x_t + c_t * y_next` over members with a value; the others pass `y` on and get null.
+    pub(super) fn recur(&mut self, x: &Expr, coefficient: &Expr, forward: bool, members: &Members) -> Result<Column> {
+        let column = self.value(x)?;
+        let level = Self::sequence_level(&column);
+        let coefficient = self.value(coefficient)?;
+        let coefficient = self.at(&coefficient, &level)?;
+        let constant = coefficient.level.is_none();
+        let taking_part = self.members(members, &level, false)?;
+        let (values, factors) = (numbers(&column), numbers(&coefficient));
+        let mut results = vec![0.0; column.len()];
+        let mut valid = vec![false; column.len()];
+        for (first, past) in self.unit.ranges(&ROLLOUT, &level)? {
+            let mut next = 0.0;
+            for k in 0..past - first {
+                let i = if forward { first + k } else { past - 1 - k };
+                let c = if constant { 0 } else { i };
+                if !taking_part[i] || !column.is_valid(i) || !coefficient.is_valid(c) {
+                    continue;
+                }
+                next = values[i] + factors[c] * next;
+                results[i] = next;
+                valid[i] = true;
+            }
+        }
+        Ok(Column::numbers(Some(level), results).with_valid(valid))
+    }
+}
+
+struct State {
+    running: Running,
+    count: f64,
+    total: f64,
+}
+
+impl State {
+    fn new(running: Running) -> Self {
+        State { running, count: 0.0, total: 0.0 }
+    }
+
+    fn add(&mut self, x: f64) {
+        self.total = match self.running {
+            Running::Min if self.count > 0.0 => self.total.min(x),
+            Running::Max if self.count > 0.0 => self.total.max(x),
+            Running::Min | Running::Max => x,
+            Running::Sum | Running::Mean | Running::Count => self.total + x,
+        };
+        self.count += 1.0;
+    }
+
+    fn value(&self) -> Option<f64> {
+        match self.running {
+            Running::Sum => Some(self.total),
+            Running::Count => Some(self.count),
+            _ if self.count == 0.0 => None,
+            Running::Mean => Some(self.total / self.count),
+            Running::Min | Running::Max => Some(self.total),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A credit program: named expressions, some of which are the outputs.
+
+use serde::{Deserialize, Serialize};
+
+use super::expression::{Expr, Node};
+
+/// Name of the signal that is the advantage.
+pub const ADVANTAGE: &str = "advantage";
+/// Name of the signal that holds the returns.
+pub const RETURNS: &str = "returns";
+/// Name of the signal that holds the loss weights.
+pub const WEIGHTS: &str = "weights";
+/// Name of the signal with the lower clip offsets.
+pub const CLIP_LOW: &str = "clip_low";
+/// Name of the signal with the upper clip offsets.
+pub const CLIP_HIGH: &str = "clip_high";
+/// Name of the signal that says which rollouts enter the statistics.
+pub const IN_BASELINE: &str = "in_baseline";
+
+/// Named expressions in order; later ones read earlier ones by name.
+///
+/// `advantage` is what the program is for; `returns`, `weights`, `clip_low`, `clip_high` and
+/// `in_baseline` are outputs too, where they are defined. Any other name is a step on the way that
+/// can be kept.
+///
+/// ```
+/// use meed_operators::credit::*;
+/// let dr_grpo = Credit::new().advantage(signal("reward") - mean(signal("reward"), group()));
+/// assert_eq!(dr_grpo.to_string(), "advantage = reward - mean(reward, by(group))\n");
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Credit {
+    signals: Vec<Named>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Named {
+    name: String,
+    is: Expr,
+}
+
+impl Credit {
+    /// An empty program.
+    pub fn new() -> Self {
+        Credit::default()
+    }
+
+    /// Adds a named signal.
+    pub fn define(mut self, name: impl Into<String>, is: Expr) -> Self {
+        self.signals.push(Named { name: name.into(), is });
+        self
+    }
+
+    /// Adds the advantage.
+    pub fn advantage(self, is: Expr) -> Self {
+        self.define(ADVANTAGE, is)
+    }
+
+    /// Adds the returns.
+    pub fn returns(self, is: Expr) -> Self {
+        self.define(RETURNS, is)
+    }
+
+    /// Adds the loss weights; without them the weight is `token_mask`.
+    pub fn weights(self, is: Expr) -> Self {
+        self.define(WEIGHTS, is)
+    }
+
+    /// Says which rollouts enter the statistics, on top of those that have a trainable token and
+    /// every signal that is read. To be defined first.
+    pub fn in_baseline(self, is: Expr) -> Self {
+        self.define(IN_BASELINE, is)
+    }
+
+    /// The expression of a name.
+    pub fn get(&self, name: &str) -> Option<&Expr> {
+        self.signals.iter().find(|named| named.name == name).map(|named| &named.is)
+    }
+
+    /// Names and expressions in order.
+    pub fn expressions(&self) -> impl Iterator<Item = (&str, &Expr)> {
+        self.signals.iter().map(|named| (named.name.as_str(), &named.is))
+    }
+
+    /// The same program reading `signal` wherever it reads the column `input`.
+    pub fn renamed(&self, input: &str, signal: &str) -> Credit {
+        fn rename(expr: &Expr, input: &str, signal: &str) -> Expr {
+            match expr.node() {
+                Node::Signal { name } if name == input => super::signal(signal),
+                node => {
+                    let children = node.children().iter().map(|child| rename(child, input, signal)).collect();
+                    node.with_children(children).into()
+                }
+            }
+        }
+        let signals = self.signals.iter().map(|named| Named {
+            name: named.name.clone(),
+            is: rename(&named.is, input, signal),
+        });
+        Credit { signals: signals.collect() }
+    }
+
+    pub(super) fn try_map<E>(&self, mut change: impl FnMut(&str, &Expr) -> Result<Expr, E>) -> Result<Credit, E> {
+        let signals = self.signals.iter().map(|named| {
+            let is = change(&named.name, &named.is)?;
+            Ok(Named { name: named.name.clone(), is })
+        });
+        Ok(Credit { signals: signals.collect::<Result<_, E>>()? })
+    }
+}
+
+impl std::fmt::Display for Credit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for named in &self.signals {
+            writeln!(f, "{} = {}", named.name, named.is)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,38 @@
+//! The dataflow engine: stored and live rollouts through the same operators on timely.
+
+mod batch;
+mod cluster;
+mod commit;
+mod control;
+mod exchange;
+mod faults;
+mod gather;
+mod groups;
+mod keys;
+mod network;
+mod options;
+mod read_ahead;
+mod scan;
+mod session;
+mod share;
+mod sink;
+mod sizes;
+mod source;
+mod stored;
+mod units;
+
+pub use batch::Batch;
+pub use exchange::{
+    ByKey, MESSAGE_BYTES, ToWorker, by_key, hash_group, owner_of_group, to_worker, to_worker_of,
+};
+pub use faults::Faults;
+pub use gather::{MakeObserver, Observer, gather};
+pub use groups::{GROUP_SIZE, whole_groups};
+pub use keys::KEY_COLUMNS;
+pub use options::{Progress, Report, RunOptions};
+pub use session::{Session, execute};
+pub use sink::{Committer, EpochWriter, Receipt, Sink};
+pub use sizes::bytes_of_rows;
+pub use source::{Batches, Source};
+pub use stored::{MakeStage, RunReport, Stage, StoredRun, run_stored};
+pub use units::UNIT_BYTES;

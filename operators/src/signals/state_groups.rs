@@ -1,0 +1,85 @@
+//! Groups of steps with the same or a similar state, across the rollouts of a group.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Builder, ListBuilder};
+use arrow::datatypes::{DataType, Field};
+use difflib::sequencematcher::SequenceMatcher;
+
+use super::AddSignals;
+use crate::columns::list_of;
+use crate::credit::{STEP, Unit};
+use crate::{Error, Result};
+
+/// Adds `step_state_groups`: the number of the cluster that a policy step's state belongs to,
+/// counted inside the group in canonical order; null at environment steps and null states.
+///
+/// Greedy clustering: a state joins the first cluster whose first member is at least `similarity`
+/// like it (Ratcliff/Obershelp ratio, as in Python's `difflib`), else it opens a new one. At 1 only
+/// equal states share a cluster.
+#[derive(Debug, Clone)]
+pub struct StateGroups {
+    /// Least ratio, in `0..=1`.
+    pub similarity: f64,
+}
+
+impl AddSignals for StateGroups {
+    fn name(&self) -> &str {
+        "state_groups"
+    }
+
+    fn reads(&self) -> Vec<String> {
+        vec!["step_states".to_owned()]
+    }
+
+    fn adds(&self) -> Vec<Field> {
+        vec![Field::new("step_state_groups", list_of(DataType::Int64), true)]
+    }
+
+    fn apply(&self, unit: &Unit) -> Result<Vec<ArrayRef>> {
+        let states = unit.list("step_states").ok_or_else(|| Error::MissingSignal {
+            recipe: "state_groups".into(),
+            signal: "step_states".into(),
+            hint: crate::credit::provider("step_states").into(),
+        })?;
+        let policy = unit.policy_steps()?;
+        let steps = unit.extent(&STEP)?;
+        let field = Arc::new(Field::new("element", DataType::Int64, true));
+        let mut clusters = ListBuilder::new(Int64Builder::new()).with_field(field);
+        for group in unit.groups().windows(2) {
+            let mut representatives: Vec<Vec<char>> = Vec::new();
+            for row in group[0]..group[1] {
+                let texts = states.value(row);
+                let texts = texts.as_string::<i32>();
+                for i in 0..texts.len() {
+                    if texts.is_null(i) || !policy[steps.rows[row] + i] {
+                        clusters.values().append_null();
+                        continue;
+                    }
+                    let state: Vec<char> = texts.value(i).chars().collect();
+                    let joined = representatives.iter().position(|known| self.similar(known, &state));
+                    let cluster = joined.unwrap_or_else(|| {
+                        representatives.push(state);
+                        representatives.len() - 1
+                    });
+                    clusters.values().append_value(cluster as i64);
+                }
+                clusters.append(states.is_valid(row));
+            }
+        }
+        Ok(vec![Arc::new(clusters.finish())])
+    }
+}
+
+impl StateGroups {
+    fn similar(&self, known: &[char], state: &[char]) -> bool {
+        if known == state {
+            return true;
+        }
+        let (shorter, longer) = (known.len().min(state.len()) as f64, known.len().max(state.len()) as f64);
+        let bound = 2.0 * shorter / (shorter + longer);
+        self.similarity < 1.0
+            && bound >= self.similarity
+            && f64::from(SequenceMatcher::new(known, state).ratio()) >= self.similarity
+    }
+}

@@ -1,0 +1,7 @@
+//! Parts that recipes share: shaped rewards, normalisation, divergence, returns, whitening.
+
+pub mod divergence;
+pub mod norm;
+pub mod returns;
+pub mod reward;
+pub mod whitening;

@@ -1,0 +1,19 @@
+//! Group relative policy optimisation: `A = (r - mean(r)) / (std(r) + eps)` in each group.
+
+use super::outcome::{OUTCOME, outcome};
+use crate::recipe::{Kind, Recipe};
+
+/// GRPO. Every convention of its statistics is a parameter; `preset` names a system's.
+///
+/// A group of one gets 0 by default, where verl keeps the raw reward (`preset=verl`).
+pub const GRPO: Recipe = Recipe {
+    name: "grpo",
+    title: "group relative advantage: reward minus the group's mean, over its deviation",
+    citation: "Shao et al. 2024, DeepSeekMath, arXiv 2402.03300",
+    family: "baselines",
+    kind: Kind::Advantage,
+    formula: "A = (r - mean(r)) / (std(r) + eps)",
+    fidelity: "equal to each system under its preset; a singleton gets 0 unless the preset says otherwise",
+    parameters: OUTCOME,
+    plan: |parameters| Ok(outcome(parameters)?.into()),
+};

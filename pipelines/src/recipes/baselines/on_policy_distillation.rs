@@ -1,0 +1,46 @@
+//! On-policy distillation: the teacher's log-probability less the student's, per token.
+
+use meed_operators::credit::{Credit, Expr, if_present, mask, signal, when};
+
+use crate::parameters::{Parameter, parameter};
+use crate::parts::divergence::policy_logprobs;
+use crate::recipe::{Kind, Recipe};
+
+const PARAMETERS: &[Parameter] = &[
+    parameter("coef", "1.0", "coefficient"),
+    parameter("discount", "0.0", "discount of the future sum over trainable tokens; 0: the token itself only"),
+    parameter("clip", "null", "[low, high]"),
+    parameter("clip_where", "after the discounted sum", "where the clip applies"),
+    parameter("center", "none", "the outcome reward is added as it is"),
+    parameter("scale", "none", "the outcome reward is added as it is"),
+    parameter("add_reward", "false", "true: the outcome reward is added on every trainable token"),
+];
+
+/// On-policy distillation: `A_t = coef * sum_k discount^k (log pi_teacher - log pi)_{t+k}`.
+pub const ON_POLICY_DISTILLATION: Recipe = Recipe {
+    name: "on_policy_distillation",
+    title: "log-probability of the teacher less the student's, per token",
+    citation: "Agarwal et al. 2024, On-Policy Distillation, arXiv 2306.13649; Lu et al. 2025",
+    family: "baselines",
+    kind: Kind::Advantage,
+    formula: "A_t = coef * sum_k discount^k * (log p_teacher - log p)_{t+k} (+ r)",
+    fidelity: "only trainable tokens enter the future sum, where tinker-cookbook puts it on observations too",
+    parameters: &[PARAMETERS],
+    plan: |parameters| {
+        let gap: Expr = when(mask(), signal("token_teacher_logprobs") - policy_logprobs(), 0.0);
+        let summed = match parameters.number("discount")? {
+            0.0 => gap,
+            discount => gap.recur(discount),
+        };
+        let mut advantage = parameters.number("coef")? * summed;
+        match parameters.numbers("clip")?.as_deref() {
+            Some([low, high]) => advantage = advantage.clamp(*low, *high),
+            Some(_) => return Err(parameters.unknown("clip", &["[low, high]"])),
+            None => {}
+        }
+        if parameters.boolean("add_reward")? {
+            advantage = advantage + if_present(signal("reward"), 0.0.into());
+        }
+        Ok(Credit::new().advantage(advantage).into())
+    },
+};

@@ -1,0 +1,83 @@
+//! The shape that outcome recipes share: shaped reward, group statistics, returns, whitening.
+
+use meed_operators::Result;
+use meed_operators::credit::{Center, Credit, Expr, Norm, Scale, group, mean, normalize, signal, std};
+
+use crate::parameters::{Parameter, Parameters};
+use crate::parts::divergence::{self, Into, Penalty};
+use crate::parts::norm::{norm, peers};
+use crate::parts::returns::{passing, token_rewards};
+use crate::parts::reward::{clip, in_baseline, reward};
+use crate::parts::whitening::{WHITEN_OFF, whitened};
+
+/// The groups of parameters of an outcome recipe.
+pub const OUTCOME: &[&[Parameter]] = &[
+    crate::parts::norm::NORM,
+    crate::parts::reward::REWARD,
+    crate::parts::divergence::DIVERGENCE,
+    crate::parts::returns::RETURNS,
+    &[WHITEN_OFF],
+    crate::parts::whitening::WHITENING,
+];
+
+/// `advantage = whiten(return(normalize(reward)))`, with `rewards`, `baseline` and `std` kept.
+pub fn outcome(parameters: &Parameters) -> Result<Credit> {
+    let norm = norm(parameters, peers(parameters)?)?;
+    outcome_with(parameters, norm)
+}
+
+/// The same with a given normalisation.
+pub fn outcome_with(parameters: &Parameters, norm: Norm) -> Result<Credit> {
+    let penalty = divergence::penalty(parameters)?;
+    let mut credit = Credit::new();
+    if let Some(members) = in_baseline(parameters) {
+        credit = credit.in_baseline(members);
+    }
+    credit = credit.define("score", reward(parameters, penalty.as_ref())?);
+    let score = || signal("score");
+    if let Center::Mean(by) = &norm.center {
+        credit = credit.define("baseline", mean(score(), by.clone()));
+    }
+    if let Center::LeaveOneOut(by) = &norm.center
+        && *by == group()
+    {
+        credit = credit.define("baseline", mean(score(), by.clone()).of_others().or_else(score()));
+    }
+    if let Scale::Std(by) = &norm.scale {
+        credit = credit.define("std", std(score(), by.clone(), norm.ddof));
+    }
+    if let Scale::LeaveOneOutStd(by) = &norm.scale {
+        let variance = meed_operators::credit::Statistic::Variance { ddof: norm.ddof };
+        let others = meed_operators::credit::aggregate(variance, score(), by.clone()).of_others();
+        credit = credit.define("std", others.sqrt().or_else(0.0));
+    }
+    let mut rewards = normalize(score(), &norm);
+    if !parameters.is_null("reward_clip_where") {
+        rewards = clip(parameters, rewards)?;
+    }
+    credit = credit.define("rewards", rewards);
+    let (credit, advantage) = returned(parameters, credit, signal("rewards"), penalty.as_ref())?;
+    Ok(credit.advantage(whitened(parameters, advantage)?))
+}
+
+/// Discounted returns of a rollout-level reward; without discount or penalty the reward itself.
+pub fn returned(parameters: &Parameters, credit: Credit, score: Expr, penalty: Option<&Penalty>) -> Result<(Credit, Expr)> {
+    let gamma = parameters.number("gamma")?;
+    let dense = penalty.is_some_and(|penalty| matches!(penalty.into, Into::Reward | Into::EveryReward));
+    let ends_elsewhere = parameters.text("reward_at")?.ends_with("trainable or not");
+    let passing = passing(parameters)?;
+    if gamma == 1.0 && !dense && !ends_elsewhere && passing == crate::parts::returns::Passing::Carry {
+        let advantage = match penalty {
+            Some(penalty) if penalty.into == Into::Advantage => score.clone() - penalty.tokens.clone(),
+            _ => score.clone(),
+        };
+        return Ok((credit.returns(score), advantage));
+    }
+    let rewards = token_rewards(parameters, score, penalty)?;
+    let credit = credit.returns(passing.return_to_go(rewards, gamma));
+    let advantage = match penalty {
+        Some(penalty) if penalty.into == Into::Advantage => signal("returns") - penalty.tokens.clone(),
+        _ => signal("returns"),
+    };
+    Ok((credit, advantage))
+}

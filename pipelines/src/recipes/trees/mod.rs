@@ -1,0 +1,3 @@
+//! Recipes that stand on trees of rollouts.
+
+pub mod tempo;
