@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use deltalake_core::{ObjectStore, Path};
 use meed_operators::columns::Table;
 use meed_operators::{Error, Result};
 
@@ -50,6 +51,17 @@ impl Catalog {
     pub fn open(uri: &str) -> Result<Self> {
         Ok(Catalog {
             store: Arc::new(Store::open(uri)?),
+        })
+    }
+
+    /// Opens a catalog in a store that the caller already has, below `prefix`, and called `uri` in
+    /// messages: for stores with settings of their own, and for tests that make stores fail.
+    ///
+    /// # Errors
+    /// A prefix that cannot be part of a URL.
+    pub fn over(store: Arc<dyn ObjectStore>, prefix: Path, uri: &str) -> Result<Self> {
+        Ok(Catalog {
+            store: Arc::new(Store::over(store, prefix, uri)?),
         })
     }
 

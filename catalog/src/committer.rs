@@ -148,7 +148,7 @@ impl DeltaCommitter {
         let state = table.snapshot().map_err(|error| self.failed(error))?;
         let schema = state.schema();
         let metadata = self.target.changed_metadata(&schema, state.metadata(), &files)?;
-        let rows = files.iter().map(|file| file.rows).sum();
+        let rows: u64 = files.iter().map(|file| file.rows).sum();
         let time = now().max(self.latest + 1);
         let mut actions: Vec<Action> = metadata.into_iter().map(Action::Metadata).collect();
         actions.extend(files.into_iter().map(|file| {
@@ -173,6 +173,14 @@ impl DeltaCommitter {
             .await;
         match committed {
             Ok(done) => {
+                tracing::debug!(
+                    dataset = self.target.dataset,
+                    version = done.version(),
+                    first_epoch = epochs.0,
+                    last_epoch = epochs.1,
+                    rows,
+                    "committed"
+                );
                 let mut table = table.clone();
                 table.state = Some(done.snapshot());
                 self.table = Some(table);

@@ -108,8 +108,8 @@ impl Dataset {
     /// Its data files in commit order, and inside a commit by epoch, worker and number.
     ///
     /// # Errors
-    /// Files with deletion vectors or partition columns, which only other programs write: plain
-    /// Parquet readers would see deleted rows, or miss columns.
+    /// Files with deletion vectors, partition columns or mapped columns, which only other programs
+    /// write: plain Parquet readers would see deleted rows, or miss columns.
     pub fn files(&self) -> Result<Vec<DatasetFile>> {
         let state = self
             .table
@@ -119,6 +119,13 @@ impl Dataset {
         if !partitions.is_empty() {
             return Err(Error::usage(
                 format!("dataset {} is partitioned by {}, which meed cannot read as a stream", self.uri(), partitions.join(", ")),
+                "copy it first: `meed sql` reads it, `meed import parquet` writes a dataset of meed's own",
+            ));
+        }
+        let mapping = self.property("delta.columnMapping.mode");
+        if mapping.is_some_and(|mode| mode != "none") {
+            return Err(Error::usage(
+                format!("dataset {} maps its columns to other names inside its files, which meed cannot read as a stream", self.uri()),
                 "copy it first: `meed sql` reads it, `meed import parquet` writes a dataset of meed's own",
             ));
         }

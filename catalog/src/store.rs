@@ -53,6 +53,20 @@ impl Store {
         })
     }
 
+    /// A store that the caller already has, from its directory `prefix` on.
+    pub(crate) fn over(objects: Arc<dyn ObjectStore>, prefix: Path, uri: &str) -> Result<Self> {
+        // The URL only names tables; all bytes go through the given store.
+        let root = Url::parse(&format!("memory:///{prefix}/").replace("////", "///"))
+            .map_err(|error| Error::external(format!("opening {uri}"), error, "choose another prefix"))?;
+        Ok(Store {
+            uri: uri.to_owned(),
+            root,
+            objects,
+            prefix,
+            safe: OnceLock::new(),
+        })
+    }
+
     /// The catalog's URI as it was given.
     pub(crate) fn uri(&self) -> &str {
         &self.uri
@@ -180,8 +194,7 @@ pub(crate) async fn check_conditional_put(
 ) -> Result<()> {
     let probe = prefix
         .clone()
-        .join("_meed")
-        .join(format!("probe-{}", uuid::Uuid::new_v4()));
+        .join(format!("_meed-probe-{}", uuid::Uuid::new_v4()));
     let create = || {
         let options = PutOptions::from(PutMode::Create);
         objects.put_opts(&probe, PutPayload::from_static(b"probe"), options)

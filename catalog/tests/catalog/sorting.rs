@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use meed_catalog::arrow::array::{AsArray, Float32Array, RecordBatch, UInt32Array};
+use meed_catalog::arrow::array::{AsArray, Float32Array, ListArray, RecordBatch, UInt32Array};
 use meed_catalog::arrow::compute::take_record_batch;
+use meed_catalog::arrow::datatypes::Float32Type;
 use meed_catalog::parquet::arrow::ArrowWriter;
 use meed_catalog::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use meed_catalog::{Catalog, SortInput, sort_by_group};
@@ -84,4 +85,27 @@ fn rows_without_groups_cannot_be_sorted() {
     writer.close().unwrap();
     let error = sort_by_group(&SortInput::Files(vec![input]), &directory.path().join("s"), 1 << 20).unwrap_err();
     assert!(error.to_string().contains("no column `group_id`"), "{error}");
+}
+
+#[test]
+fn long_rollouts_are_sorted_within_the_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    let input = directory.path().join("input.parquet");
+    let mut writer = None;
+    // Forty batches of one row of each of 25 groups; a row has 16 KiB of tokens.
+    for part in 0..40 {
+        let batch = rollouts(0, 0..25, 1);
+        let tokens = |row: usize| (0..4096).map(move |t| Some((row * 4096 + t) as f32 * 1e-3));
+        let long = ListArray::from_iter_primitive::<Float32Type, _, _>((0..25).map(|row| Some(tokens(row + part))));
+        let batch = with_column(&batch, "token_values", Arc::new(long));
+        let writer = writer.get_or_insert_with(|| {
+            ArrowWriter::try_new(File::create(&input).unwrap(), batch.schema(), None).unwrap()
+        });
+        writer.write(&batch).unwrap();
+    }
+    writer.unwrap().close().unwrap();
+    let target = directory.path().join("sorted");
+    let sorted = sort_by_group(&SortInput::Files(vec![input]), &target, 4 << 20).unwrap();
+    assert_eq!(sorted.rows, 1000);
+    assert!(sorted.spilled_bytes > 8 << 20, "{sorted:?}");
 }

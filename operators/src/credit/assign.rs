@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field};
 
 use super::check::Checked;
 use super::column::Column;
-use super::evaluate::{Evaluated, evaluate};
+use super::evaluate::{Evaluated, NO_TRAINABLE_TOKEN, evaluate};
 use super::level::{ROLLOUT, STEP, TOKEN, TURN};
 use super::program::{ADVANTAGE, CLIP_HIGH, CLIP_LOW, RETURNS, WEIGHTS};
 use super::statistics::BatchStatistics;
@@ -47,6 +47,10 @@ impl Assignment {
         })?;
         let mut in_loss = evaluated.in_baseline.clone();
         let tokens = Tokens::new(unit)?;
+        for row in unit.without_trainable_token()? {
+            in_loss[row] = false;
+            evaluated.reasons[row].get_or_insert_with(|| NO_TRAINABLE_TOKEN.to_owned());
+        }
         for (row, trained) in in_loss.iter_mut().enumerate() {
             if *trained && tokens.null_at(&advantage, row)? {
                 *trained = false;

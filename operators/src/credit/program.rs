@@ -66,8 +66,8 @@ impl Credit {
         self.define(WEIGHTS, is)
     }
 
-    /// Says which rollouts enter the statistics, on top of those that have a trainable token and
-    /// every signal that is read. To be defined first.
+    /// Says which rollouts enter the statistics, of those that have every signal that is read; by
+    /// default those with a trainable token. To be defined first.
     pub fn in_baseline(self, is: Expr) -> Self {
         self.define(IN_BASELINE, is)
     }

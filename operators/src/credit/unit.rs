@@ -135,6 +135,17 @@ impl Unit {
         Ok(flat(list).as_boolean().clone())
     }
 
+    /// Rows without a token that may be trained on.
+    pub fn without_trainable_token(&self) -> Result<Vec<usize>> {
+        let mask = self.mask()?;
+        let tokens = self.extent(&TOKEN)?;
+        let empty = |&row: &usize| {
+            let (first, past) = (tokens.rows[row], tokens.rows[row + 1]);
+            mask.slice(first, past - first).true_count() == 0
+        };
+        Ok((0..self.rows()).filter(empty).collect())
+    }
+
     /// Extents of a level.
     ///
     /// # Errors

@@ -7,9 +7,15 @@ use meed_operators::credit::{
 
 use crate::parameters::{Parameter, Parameters, parameter};
 
+/// The parameter that names a system's conventions.
+pub const PRESET: &[Parameter] = &[parameter(
+    "preset",
+    "null",
+    "conventions of a system: verl, trl, trl_async, openrlhf, nemo_rl, skyrl, rllm, slime, roll, areal, prime_rl, open_instruct, tinker",
+)];
+
 /// Parameters of a group normalisation.
 pub const NORM: &[Parameter] = &[
-    parameter("preset", "null", "conventions of a system: verl, trl, trl_async, openrlhf, nemo_rl, skyrl, rllm, slime, roll, areal, prime_rl, open_instruct, tinker"),
     parameter("center", "group_mean", "what is subtracted: group_mean, leave_one_out, length_weighted_mean, batch_mean, batch leave_one_out, none"),
     parameter("scale", "group_std", "what it is divided by: group_std, leave_one_out_std, batch_std, batch_std_of_centred, group_mean, none"),
     parameter("ddof", "1", "delta degrees of freedom of the deviation: 1 sample, 0 population"),
@@ -69,6 +75,7 @@ pub fn norm(parameters: &Parameters, by_group: By) -> Result<Norm> {
         "" | "zero" => Singleton::Zero,
         "raw" | "mean0" => Singleton::Raw,
         "mean0_std1" | "raw/(1+eps)" => Singleton::RawOverOnePlusEps,
+        "must be defined" => Singleton::Zero,
         "error" | "error (needs n > 1)" => Singleton::Null,
         "own reward and 0" => Singleton::Zero,
         _ => return Err(parameters.unknown("singleton", SINGLETONS)),

@@ -1,7 +1,9 @@
 //! The outcome reward of a rollout, combined and shaped before any statistic.
 
 use meed_operators::Result;
-use meed_operators::credit::{Expr, ROLLOUT, Reduction, all, group, if_present, maximum, mean, signal, value};
+use meed_operators::credit::{
+    Expr, ROLLOUT, Reduction, all, group, if_present, maximum, mean, members, rank, signal, sum, trainable, value,
+};
 
 use crate::parameters::{Fields, Parameter, Parameters, parameter};
 use crate::parts::divergence::{Into, Penalty};
@@ -15,6 +17,7 @@ pub const REWARD: &[Parameter] = &[
     parameter("reward_clip", "null", "[low, high]"),
     parameter("reward_clip_where", "null", "null: before the statistics; after the group normalisation"),
     parameter("length_penalty", "null", "{output_tokens, input_tokens, turns}: share of the group's mean reward taken off at the group's greatest length"),
+    parameter("empty_rollouts", "excluded", "rollouts without a trainable token in the statistics: excluded, or counted (verl)"),
     parameter("excluded", "null", "rollouts outside the statistics and the loss, by the columns valid, error, trainable where the data has them"),
 ];
 
@@ -60,23 +63,32 @@ pub fn overlong_penalty(length: Expr, longest: f64, buffer: f64, factor: f64) ->
     ((length - (longest - buffer)) * (-factor / buffer)).min(0.0)
 }
 
-/// Which rollouts enter the statistics, where the parameters exclude some.
-pub fn in_baseline(parameters: &Parameters) -> Option<Expr> {
-    if parameters.is_null("excluded") {
-        return None;
+/// Which rollouts enter the statistics, where it is not those with a trainable token.
+pub fn in_baseline(parameters: &Parameters) -> Result<Option<Expr>> {
+    let counted = match parameters.text("empty_rollouts")? {
+        "excluded" => false,
+        "counted" => true,
+        _ => return Err(parameters.unknown("empty_rollouts", &["excluded", "counted"])),
+    };
+    if parameters.is_null("excluded") && !counted {
+        return Ok(None);
     }
     let truth = || value(1.0).equals(1.0);
+    let trainable = if counted { truth() } else { trainable_tokens().greater(0.0) };
+    if parameters.is_null("excluded") {
+        return Ok(Some(trainable));
+    }
     let valid = if_present(signal("valid").equals(1.0), truth());
     let failed = if_present(signal("error").equals(1.0).or_else(truth().negated()), truth().negated());
-    let trainable = if_present(signal("trainable").equals(1.0).or_else(truth()), truth());
-    Some(valid.and(failed.negated()).and(trainable))
+    let wanted = if_present(signal("trainable").equals(1.0).or_else(truth()), truth());
+    Ok(Some(trainable.and(valid).and(failed.negated()).and(wanted)))
 }
 
 fn combined(parameters: &Parameters) -> Result<Expr> {
     let columns = parameters.texts("reward_columns")?;
     let Some(first) = columns.first() else {
         let dense = signal("token_rewards").reduce(ROLLOUT, Reduction::Sum).over(all());
-        return Ok(if_present(signal("reward"), dense));
+        return represented(parameters, if_present(signal("reward"), dense));
     };
     let weights = weights(parameters, columns.len())?;
     let mut total = value(0.0);
@@ -85,7 +97,19 @@ fn combined(parameters: &Parameters) -> Result<Expr> {
         total = total + (signal(column) * weight).or_else(0.0);
         missing = missing.and(signal(column).is_null());
     }
-    Ok(total.null_if(missing))
+    represented(parameters, total.null_if(missing))
+}
+
+/// Where a rollout has several rows of which the last carries its reward, that row's reward on all
+/// of them.
+fn represented(parameters: &Parameters, reward: Expr) -> Result<Expr> {
+    if !parameters.text("rows")?.contains("represents") {
+        return Ok(reward);
+    }
+    let rollout = || group().and(signal("source_rollout_id"));
+    let place = rank(reward.clone() * 0.0, rollout(), true);
+    let last = place.equals(members(reward.clone(), rollout()) - 1.0);
+    Ok(sum(reward, rollout()).over(trainable().only(last)))
 }
 
 /// Weights of the reward columns.

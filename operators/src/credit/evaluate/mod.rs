@@ -8,7 +8,7 @@ mod rank;
 mod reduce;
 mod sequence;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use arrow::array::{Array, StringArray};
@@ -21,6 +21,9 @@ use super::program::IN_BASELINE;
 use super::statistics::{BatchStatistics, Partial};
 use super::unit::Unit;
 use crate::{Error, Result};
+
+/// Why a rollout without a trainable token is left out.
+pub(super) const NO_TRAINABLE_TOKEN: &str = "no trainable token";
 
 /// The named signals of a program on one unit.
 pub struct Evaluated {
@@ -79,6 +82,8 @@ impl Partial {
                 evaluator.named.insert(name.to_owned(), column);
             } else if name == IN_BASELINE {
                 return Ok(());
+            } else {
+                evaluator.pending.insert(name.to_owned());
             }
         }
         Ok(())
@@ -114,6 +119,9 @@ struct Evaluator<'a> {
     named: HashMap<String, Rc<Column>>,
     loaded: HashMap<String, Rc<Column>>,
     memo: HashMap<usize, Rc<Column>>,
+    /// Names that wait for a batch statistic, and statistics that this unit has been added to.
+    pending: HashSet<String>,
+    observed: HashSet<String>,
     in_baseline: Vec<bool>,
     reasons: Vec<Option<String>>,
 }
@@ -121,12 +129,9 @@ struct Evaluator<'a> {
 impl<'a> Evaluator<'a> {
     fn new(checked: &'a Checked, unit: &'a Unit, statistics: &'a BatchStatistics) -> Result<Self> {
         let mut reasons: Vec<Option<String>> = vec![None; unit.rows()];
-        let mask = unit.mask()?;
-        let tokens = unit.extent(&TOKEN)?;
-        for (row, reason) in reasons.iter_mut().enumerate() {
-            let (first, past) = (tokens.rows[row], tokens.rows[row + 1]);
-            if mask.slice(first, past - first).true_count() == 0 {
-                *reason = Some("no trainable token".to_owned());
+        if checked.credit.get(IN_BASELINE).is_none() {
+            for row in unit.without_trainable_token()? {
+                reasons[row] = Some(NO_TRAINABLE_TOKEN.to_owned());
             }
         }
         for name in &checked.required {
@@ -146,13 +151,15 @@ impl<'a> Evaluator<'a> {
             named: HashMap::new(),
             loaded: HashMap::new(),
             memo: HashMap::new(),
+            pending: HashSet::new(),
+            observed: HashSet::new(),
             in_baseline: reasons.iter().map(Option::is_none).collect(),
             reasons,
         })
     }
 
     fn restrict_baseline(&mut self, column: &Column) -> Result<()> {
-        let column = self.at(&Rc::new(column.clone()), &ROLLOUT)?;
+        let column = self.spread_constant(&Rc::new(column.clone()), &ROLLOUT)?;
         for row in 0..self.unit.rows() {
             if self.in_baseline[row] && !(column.is_valid(row) && column.as_booleans()[row]) {
                 self.in_baseline[row] = false;
@@ -168,7 +175,7 @@ impl<'a> Evaluator<'a> {
             Node::Aggregate { by, .. } | Node::Rank { by, .. } if by.scope == Scope::Batch => {
                 self.statistics.has(&expr.to_string())
             }
-            Node::Signal { name } => self.named.contains_key(name) || self.checked.credit.get(name).is_none(),
+            Node::Signal { name } => !self.pending.contains(name),
             node => node.children().iter().all(|child| self.ready(child)),
         }
     }
@@ -181,6 +188,9 @@ impl<'a> Evaluator<'a> {
         let (Node::Aggregate { by, .. } | Node::Rank { by, .. }) = expr.node() else { return Ok(()) };
         let printed = expr.to_string();
         if by.scope != Scope::Batch || self.statistics.has(&printed) || !children.iter().all(|child| self.ready(child)) {
+            return Ok(());
+        }
+        if !self.observed.insert(printed.clone()) {
             return Ok(());
         }
         match expr.node() {

@@ -6,7 +6,7 @@ use meed_operators::credit::{Credit, Expr, Norm, Scale, gae, if_present, mask, n
 use super::reinforce::dense_rewards;
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::divergence::{self, DIVERGENCE};
-use crate::parts::norm::trainable_tokens;
+use crate::parts::norm::{PRESET, trainable_tokens};
 use crate::parts::returns::{Passing, RETURNS, passing, token_rewards};
 use crate::parts::reward::{REWARD, reward};
 use crate::parts::whitening::{WHITEN_OFF, WHITENING, whitened};
@@ -31,7 +31,7 @@ pub const GAE: Recipe = Recipe {
     kind: Kind::Advantage,
     formula: "A_t = delta_t + gamma * lambda * A_{t+1}",
     fidelity: "observation tokens are no steps and the outcome reward lands on the last trainable token; masked_tokens names the other conventions",
-    parameters: &[PARAMETERS, REWARD, DIVERGENCE, RETURNS, &[WHITEN_OFF], WHITENING],
+    parameters: &[PRESET, PARAMETERS, REWARD, DIVERGENCE, RETURNS, &[WHITEN_OFF], WHITENING],
     plan: |parameters| Ok(plan(parameters)?.into()),
 };
 

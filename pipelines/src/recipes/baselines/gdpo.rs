@@ -3,7 +3,7 @@
 use meed_operators::credit::{Credit, normalize, signal, value};
 
 use crate::parameters::{Parameter, parameter};
-use crate::parts::norm::{NORM, norm, peers};
+use crate::parts::norm::{NORM, PRESET, norm, peers};
 use crate::parts::reward::weights;
 use crate::parts::whitening::{WHITENING, whitened};
 use crate::recipe::{Kind, Recipe};
@@ -24,7 +24,7 @@ pub const GDPO: Recipe = Recipe {
     kind: Kind::Advantage,
     formula: "A = whiten(sum_k w_k * (r_k - mean(r_k)) / (std(r_k) + eps))",
     fidelity: "as verl, TRL and NeMo-RL by parameters",
-    parameters: &[PARAMETERS, NORM, WHITENING],
+    parameters: &[PARAMETERS, PRESET, NORM, WHITENING],
     plan: |parameters| {
         let columns = parameters.texts("reward_columns")?;
         let weights = weights(parameters, columns.len())?;

@@ -3,7 +3,7 @@
 use meed_operators::credit::{Credit, batch, members, normalize, signal, trainable};
 
 use crate::parameters::{Parameter, parameter};
-use crate::parts::norm::{NORM, norm, peers};
+use crate::parts::norm::{NORM, PRESET, norm, peers};
 use crate::parts::reward::{REWARD, in_baseline, reward};
 use crate::recipe::{Kind, Recipe};
 
@@ -20,7 +20,7 @@ pub const GPG: Recipe = Recipe {
     kind: Kind::Advantage,
     formula: "A = (n / max(count(r != 0), 1)) * (r - mean(r))",
     fidelity: "f_norm is 1 as in verl; a singleton gets 0, where verl keeps alpha * r (singleton=raw)",
-    parameters: &[PARAMETERS, NORM, REWARD],
+    parameters: &[PARAMETERS, PRESET, NORM, REWARD],
     plan: |parameters| {
         let score = || signal("score");
         let mut norm = norm(parameters, peers(parameters)?)?;
@@ -34,7 +34,7 @@ pub const GPG: Recipe = Recipe {
             _ => return Err(parameters.unknown("multiplier", &["batch_size/nonzero_scores", "none"])),
         };
         let mut credit = Credit::new();
-        if let Some(members) = in_baseline(parameters) {
+        if let Some(members) = in_baseline(parameters)? {
             credit = credit.in_baseline(members);
         }
         let credit = credit.define("score", reward(parameters, None)?).define("alpha", alpha);

@@ -44,7 +44,7 @@ pub const GRPO_PASSK: Recipe = Recipe {
         };
         let credited = place().equals(0.0).and(members(score(), group()).greater(1.0));
         let mut credit = Credit::new();
-        if let Some(members) = in_baseline(parameters) {
+        if let Some(members) = in_baseline(parameters)? {
             credit = credit.in_baseline(members);
         }
         Ok(credit.define("score", reward(parameters, None)?).advantage(when(credited, scaled, score() * 0.0)).into())

@@ -14,7 +14,7 @@ const ZERO_MEAN: &[Parameter] = &[parameter(
 )];
 
 const PARAMETERS: &[&[Parameter]] = &[
-    ZERO_MEAN, OUTCOME[0], OUTCOME[1], OUTCOME[2], OUTCOME[3], OUTCOME[4], OUTCOME[5],
+    ZERO_MEAN, OUTCOME[0], OUTCOME[1], OUTCOME[2], OUTCOME[3], OUTCOME[4], OUTCOME[5], OUTCOME[6],
 ];
 
 /// MaxRL: `A = (r - mean(r)) / mean(r)`, 0 where the mean is not positive.

@@ -1,6 +1,6 @@
 //! On-policy distillation: the teacher's log-probability less the student's, per token.
 
-use meed_operators::credit::{Credit, Expr, if_present, mask, signal, when};
+use meed_operators::credit::{Credit, Expr, batch, if_present, mask, mean, signal, when};
 
 use crate::parameters::{Parameter, parameter};
 use crate::parts::divergence::policy_logprobs;
@@ -13,6 +13,8 @@ const PARAMETERS: &[Parameter] = &[
     parameter("clip_where", "after the discounted sum", "where the clip applies"),
     parameter("center", "none", "the outcome reward is added as it is"),
     parameter("scale", "none", "the outcome reward is added as it is"),
+    parameter("teacher", "token_teacher_logprobs", "log-probabilities of the teacher: token_teacher_logprobs, or token_ref_logprobs"),
+    parameter("centred", "false", "true: the mean gap over the trainable tokens of the batch is taken off"),
     parameter("add_reward", "false", "true: the outcome reward is added on every trainable token"),
 ];
 
@@ -27,7 +29,15 @@ pub const ON_POLICY_DISTILLATION: Recipe = Recipe {
     fidelity: "only trainable tokens enter the future sum, where tinker-cookbook puts it on observations too",
     parameters: &[PARAMETERS],
     plan: |parameters| {
-        let gap: Expr = when(mask(), signal("token_teacher_logprobs") - policy_logprobs(), 0.0);
+        let teacher = match parameters.text("teacher")? {
+            name @ ("token_teacher_logprobs" | "token_ref_logprobs") => signal(name),
+            _ => return Err(parameters.unknown("teacher", &["token_teacher_logprobs", "token_ref_logprobs"])),
+        };
+        let mut gap: Expr = teacher - policy_logprobs();
+        if parameters.boolean("centred")? {
+            gap = gap.clone() - mean(gap, batch());
+        }
+        let gap = when(mask(), gap, 0.0);
         let summed = match parameters.number("discount")? {
             0.0 => gap,
             discount => gap.recur(discount),

@@ -1,7 +1,9 @@
 //! The shape that outcome recipes share: shaped reward, group statistics, returns, whitening.
 
 use meed_operators::Result;
-use meed_operators::credit::{Center, Credit, Expr, Norm, Scale, group, mean, normalize, signal, std};
+use meed_operators::credit::{
+    Center, Credit, Expr, Norm, Scale, Scope, Statistic, aggregate, mean, normalize, signal, std,
+};
 
 use crate::parameters::{Parameter, Parameters};
 use crate::parts::divergence::{self, Into, Penalty};
@@ -12,6 +14,7 @@ use crate::parts::whitening::{WHITEN_OFF, whitened};
 
 /// The groups of parameters of an outcome recipe.
 pub const OUTCOME: &[&[Parameter]] = &[
+    crate::parts::norm::PRESET,
     crate::parts::norm::NORM,
     crate::parts::reward::REWARD,
     crate::parts::divergence::DIVERGENCE,
@@ -30,26 +33,17 @@ pub fn outcome(parameters: &Parameters) -> Result<Credit> {
 pub fn outcome_with(parameters: &Parameters, norm: Norm) -> Result<Credit> {
     let penalty = divergence::penalty(parameters)?;
     let mut credit = Credit::new();
-    if let Some(members) = in_baseline(parameters) {
+    if let Some(members) = in_baseline(parameters)? {
         credit = credit.in_baseline(members);
     }
     credit = credit.define("score", reward(parameters, penalty.as_ref())?);
     let score = || signal("score");
-    if let Center::Mean(by) = &norm.center {
-        credit = credit.define("baseline", mean(score(), by.clone()));
+    let (baseline, deviation) = parts(score(), &norm);
+    if let Some(baseline) = baseline {
+        credit = credit.define("baseline", baseline);
     }
-    if let Center::LeaveOneOut(by) = &norm.center
-        && *by == group()
-    {
-        credit = credit.define("baseline", mean(score(), by.clone()).of_others().or_else(score()));
-    }
-    if let Scale::Std(by) = &norm.scale {
-        credit = credit.define("std", std(score(), by.clone(), norm.ddof));
-    }
-    if let Scale::LeaveOneOutStd(by) = &norm.scale {
-        let variance = meed_operators::credit::Statistic::Variance { ddof: norm.ddof };
-        let others = meed_operators::credit::aggregate(variance, score(), by.clone()).of_others();
-        credit = credit.define("std", others.sqrt().or_else(0.0));
+    if let Some(deviation) = deviation {
+        credit = credit.define("std", deviation);
     }
     let mut rewards = normalize(score(), &norm);
     if !parameters.is_null("reward_clip_where") {
@@ -60,8 +54,31 @@ pub fn outcome_with(parameters: &Parameters, norm: Norm) -> Result<Credit> {
     Ok(credit.advantage(whitened(parameters, advantage)?))
 }
 
+/// What a normalisation subtracts and divides by, to be kept beside the advantage. The only member
+/// of a group has its own value as baseline and deviation 0.
+fn parts(score: Expr, norm: &Norm) -> (Option<Expr>, Option<Expr>) {
+    let once = |statistic: Expr| match &norm.once_per {
+        Some(key) => statistic.once_per(key.clone()),
+        None => statistic,
+    };
+    let variance = Statistic::Variance { ddof: norm.ddof };
+    let baseline = match &norm.center {
+        Center::Mean(by) => Some(once(mean(score.clone(), by.clone()))),
+        Center::LeaveOneOut(by) if by.scope != Scope::Batch => {
+            Some(once(mean(score.clone(), by.clone()).of_others()).or_else(score.clone()))
+        }
+        _ => None,
+    };
+    let deviation = match &norm.scale {
+        Scale::Std(by) => Some(once(std(score, by.clone(), norm.ddof))),
+        Scale::LeaveOneOutStd(by) => Some(once(aggregate(variance, score, by.clone()).of_others()).sqrt().or_else(0.0)),
+        _ => None,
+    };
+    (baseline, deviation)
+}
+
 /// Discounted returns of a rollout-level reward; without discount or penalty the reward itself.
-pub fn returned(parameters: &Parameters, credit: Credit, score: Expr, penalty: Option<&Penalty>) -> Result<(Credit, Expr)> {
+fn returned(parameters: &Parameters, credit: Credit, score: Expr, penalty: Option<&Penalty>) -> Result<(Credit, Expr)> {
     let gamma = parameters.number("gamma")?;
     let dense = penalty.is_some_and(|penalty| matches!(penalty.into, Into::Reward | Into::EveryReward));
     let ends_elsewhere = parameters.text("reward_at")?.ends_with("trainable or not");

@@ -1,10 +1,10 @@
 //! REINFORCE: discounted returns of token rewards or of the outcome reward, without a baseline.
 
-use meed_operators::credit::{Credit, Expr, TOKEN, if_present, signal, trainable, all, when};
+use meed_operators::credit::{Credit, Expr, all, if_present, signal, trainable, when};
 
-use super::outcome::returned;
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::divergence::{self, DIVERGENCE, Into};
+use crate::parts::norm::PRESET;
 use crate::parts::returns::{RETURNS, passing, token_rewards};
 use crate::parts::reward::{REWARD, reward};
 use crate::parts::whitening::{WHITEN_OFF, WHITENING, whitened};
@@ -26,7 +26,7 @@ pub const REINFORCE: Recipe = Recipe {
     kind: Kind::Advantage,
     formula: "A_t = sum_k gamma^k r_{t+k}",
     fidelity: "an outcome reward lands on the last trainable token, where ROLL loses it if the last token is an observation",
-    parameters: &[PARAMETERS, REWARD, DIVERGENCE, RETURNS, &[WHITEN_OFF], WHITENING],
+    parameters: &[PRESET, PARAMETERS, REWARD, DIVERGENCE, RETURNS, &[WHITEN_OFF], WHITENING],
     plan: |parameters| Ok(dense(parameters)?.into()),
 };
 
@@ -69,7 +69,6 @@ pub fn dense(parameters: &Parameters) -> meed_operators::Result<Credit> {
     if let Some(bound) = parameters.optional_number("advantage_clip")? {
         advantage = advantage.clamp(-bound, bound);
     }
-    let _ = (returned, TOKEN);
     Ok(credit.advantage(advantage))
 }
 

@@ -5,6 +5,7 @@ use meed_operators::credit::Credit;
 use super::reinforce::dense;
 use crate::parameters::{Parameter, parameter};
 use crate::parts::divergence::DIVERGENCE;
+use crate::parts::norm::PRESET;
 use crate::parts::returns::RETURNS;
 use crate::parts::reward::REWARD;
 use crate::parts::whitening::{WHITEN_ON, WHITENING};
@@ -28,7 +29,7 @@ pub const REINFORCE_PP: Recipe = Recipe {
     kind: Kind::Advantage,
     formula: "A = whiten(sum_k gamma^k r_{t+k})",
     fidelity: "observation tokens are carried over (verl since 2026-08); masked_tokens=reset gives the older behaviour, which loses rewards behind observations",
-    parameters: &[PARAMETERS, REWARD, DIVERGENCE, RETURNS, &[WHITEN_ON], WHITENING],
+    parameters: &[PRESET, PARAMETERS, REWARD, DIVERGENCE, RETURNS, &[WHITEN_ON], WHITENING],
     plan: |parameters| {
         if !matches!(parameters.text("center")?, "" | "none") {
             return Err(parameters.unknown("center", &["none"]));

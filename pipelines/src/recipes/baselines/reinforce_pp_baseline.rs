@@ -9,7 +9,7 @@ use crate::parts::whitening::WHITEN_ON;
 use crate::recipe::{Kind, Recipe};
 
 const PARAMETERS: &[&[Parameter]] =
-    &[OUTCOME[0], OUTCOME[1], OUTCOME[2], OUTCOME[3], &[WHITEN_ON], OUTCOME[5]];
+    &[OUTCOME[0], OUTCOME[1], OUTCOME[2], OUTCOME[3], OUTCOME[4], &[WHITEN_ON], OUTCOME[6]];
 
 /// REINFORCE++ baseline: `A = whiten(r - mean(r))`, statistics over the trainable tokens of the
 /// batch, so that long rollouts weigh more.

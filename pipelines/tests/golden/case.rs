@@ -1,0 +1,113 @@
+//! One golden case: which recipe it names, and what must come out.
+
+use std::collections::BTreeMap;
+
+use meed_operators::credit::{BatchStatistics, Evaluated, Partial, Unit, evaluate};
+use meed_operators::signals::add_signals;
+use meed_pipelines::vocabulary::{Named, named};
+use serde_json::{Map, Value, json};
+
+use crate::compare::{self, Tolerance};
+use crate::load;
+
+/// Keys of a case that this test knows. Others fail by name.
+const KEYS: &[&str] = &[
+    "recipe", "params", "source", "precision", "note", "reference_bug", "rollouts", "expected", "tolerance", "bug", "expected_correct", "reference_output", "framework", "name", "wrong", "wrong_origin", "reference_bug_note",
+];
+
+pub struct Case {
+    recipe: String,
+    framework: Option<String>,
+    params: Map<String, Value>,
+    rollouts: Vec<Value>,
+    expected: Map<String, Value>,
+    reference_bug: bool,
+    corrected: bool,
+    bug: String,
+    tolerance: Tolerance,
+    unknown_key: Option<String>,
+}
+
+pub enum Outcome {
+    /// So many values agree.
+    Asserted(usize),
+    /// Not asserted, for this reason.
+    Listed(String),
+}
+
+impl Case {
+    pub fn read(case: Value) -> Result<Self, String> {
+        let fields = case.as_object().ok_or("is not an object")?;
+        let object = |name: &str| fields.get(name).and_then(Value::as_object).cloned();
+        let corrected = object("expected_correct");
+        Ok(Case {
+            recipe: fields.get("recipe").and_then(Value::as_str).ok_or("names no recipe")?.to_owned(),
+            framework: fields.get("framework").and_then(Value::as_str).map(str::to_owned),
+            params: object("params").ok_or("has no params")?,
+            rollouts: fields.get("rollouts").and_then(Value::as_array).cloned().unwrap_or_default(),
+            reference_bug: fields.get("reference_bug").and_then(Value::as_bool).unwrap_or(false),
+            corrected: corrected.is_some(),
+            expected: corrected.or_else(|| object("expected")).ok_or("expects nothing")?,
+            bug: fields.get("bug").and_then(Value::as_str).unwrap_or("see its note").to_owned(),
+            tolerance: Tolerance::read(fields.get("tolerance"), fields.get("precision"))?,
+            unknown_key: fields.keys().find(|key| !KEYS.contains(&key.as_str())).cloned(),
+        })
+    }
+
+    pub fn run(&self) -> Result<Outcome, String> {
+        let text = |error: meed_operators::Error| format!("{error}; {}", error.hint());
+        let (recipe, mut settings) = match named(&self.recipe, self.framework.as_deref(), &self.params).map_err(text)? {
+            Named::Elsewhere(reason) => return Ok(Outcome::Listed(reason)),
+            Named::Recipe(recipe, settings) => (recipe, settings),
+        };
+        if let Some(key) = &self.unknown_key {
+            return Err(format!("the key `{key}` is not known"));
+        }
+        if self.params.get("stage") == Some(&json!("normalise")) {
+            let column = self.expected.keys().next().ok_or("expects nothing")?;
+            settings.push(("reward".into(), json!(column)));
+        }
+        if self.params.get("estimator") == Some(&json!("gdpo")) && !self.params.contains_key("reward_columns") {
+            let row = self.rollouts.first().and_then(Value::as_object);
+            let columns: Vec<&String> = row.into_iter().flat_map(Map::keys).filter(|name| name.starts_with("reward_")).collect();
+            settings.push(("reward_columns".into(), json!(columns)));
+        }
+        let batch = load::rollouts(&self.rollouts)?;
+        let recipe = meed_pipelines::find(recipe).map_err(text)?;
+        let (assignment, plan) = recipe.assignment(&settings, &batch.schema()).map_err(text)?;
+        let unit = add_signals(&plan.operators, Unit::new(batch).map_err(text)?).map_err(text)?;
+        let mut statistics = BatchStatistics::default();
+        for _ in 0..assignment.checked.passes() {
+            let mut partial = Partial::default();
+            partial.observe(&assignment.checked, &unit, &statistics).map_err(text)?;
+            statistics.add(&assignment.checked, Partial::from_bytes(&partial.to_bytes().map_err(text)?).map_err(text)?);
+        }
+        let compared = if assignment.checked.credit.get("advantage").is_some() {
+            let assigned = assignment.assign(&unit, &statistics).map_err(text)?;
+            self.compare(&unit, &assigned.evaluated, Some(&assigned.rows))
+        } else {
+            let evaluated = evaluate(&assignment.checked, &unit, &statistics).map_err(text)?;
+            self.compare(&unit, &evaluated, None)
+        };
+        match compared {
+            Ok(values) => Ok(Outcome::Asserted(values)),
+            Err(_) if self.reference_bug && !self.corrected => Ok(Outcome::Listed(format!("reference bug, not reproduced: {}", self.bug))),
+            Err(difference) => Err(difference),
+        }
+    }
+
+    fn compare(&self, unit: &Unit, evaluated: &Evaluated, rows: Option<&arrow::array::RecordBatch>) -> Result<usize, String> {
+        let mut compared = 0;
+        for (key, wanted) in &self.expected {
+            let by_id: BTreeMap<String, Value> = match wanted {
+                Value::Object(values) => values.clone().into_iter().collect(),
+                scalar => BTreeMap::from([("".to_owned(), scalar.clone())]),
+            };
+            compared += compare::key(key, &by_id, unit, evaluated, rows, &self.tolerance)?;
+        }
+        if compared == 0 {
+            return Err("nothing was compared".into());
+        }
+        Ok(compared)
+    }
+}

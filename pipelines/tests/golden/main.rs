@@ -1,0 +1,60 @@
+//! Golden vectors: every case of every file is asserted, or listed with its reason.
+//!
+//! Reads every JSON file in `tests/golden`, or in the folder that `MEED_GOLDEN_DIR` names. Adding
+//! a case needs no code; an unknown parameter, value or key fails by name.
+
+mod case;
+mod compare;
+mod load;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use case::{Case, Outcome};
+
+fn folder() -> PathBuf {
+    match std::env::var_os("MEED_GOLDEN_DIR") {
+        Some(folder) => folder.into(),
+        None => PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden")),
+    }
+}
+
+#[test]
+fn every_case_is_asserted_or_listed() {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder())
+        .expect("the folder of golden vectors")
+        .map(|entry| entry.expect("a readable entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no golden vectors in {}", folder().display());
+    let mut failures = Vec::new();
+    let mut listed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut asserted: BTreeMap<String, usize> = BTreeMap::new();
+    let mut values = 0;
+    for file in &files {
+        let text = std::fs::read_to_string(file).expect("a readable file");
+        let cases: Vec<serde_json::Value> = serde_json::from_str(&text).expect("an array of cases");
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        for (number, case) in cases.into_iter().enumerate() {
+            let label = format!("{stem}[{number}]");
+            match Case::read(case).and_then(|case| case.run()) {
+                Ok(Outcome::Asserted(compared)) => {
+                    *asserted.entry(stem.clone()).or_default() += 1;
+                    values += compared;
+                }
+                Ok(Outcome::Listed(reason)) => listed.entry(reason).or_default().push(label),
+                Err(reason) => failures.push(format!("{label}: {reason}")),
+            }
+        }
+    }
+    println!("asserted: {} cases, {values} values", asserted.values().sum::<usize>());
+    for (file, count) in &asserted {
+        println!("  {count:4} {file}");
+    }
+    println!("listed: {} cases", listed.values().map(Vec::len).sum::<usize>());
+    for (reason, cases) in &listed {
+        println!("  {:4} {reason}: {}", cases.len(), cases.join(" "));
+    }
+    assert!(failures.is_empty(), "{} cases failed:\n{}", failures.len(), failures.join("\n"));
+}
