@@ -44,7 +44,11 @@ impl DeltaCommitter {
         let table = self.target.store.table(&self.target.dataset, None).await?;
         if let Some(table) = &table {
             let state = table.snapshot().map_err(|error| self.failed(error))?;
-            let newest = state.log_data().iter().map(|file| file.modification_time()).max();
+            let newest = state
+                .log_data()
+                .iter()
+                .map(|file| file.modification_time())
+                .max();
             self.latest = self.latest.max(newest.unwrap_or_default());
         }
         self.table = table.clone();
@@ -113,7 +117,11 @@ impl DeltaCommitter {
                 ));
             }
             // Another attempt of the run may have committed the first of them.
-            let rest: Vec<Written> = files.iter().filter(|file| file.epoch >= next).cloned().collect();
+            let rest: Vec<Written> = files
+                .iter()
+                .filter(|file| file.epoch >= next)
+                .cloned()
+                .collect();
             match self.commit_once(&table, (next, epochs.1), rest).await? {
                 None => return Ok(()),
                 Some(error) => {
@@ -134,7 +142,11 @@ impl DeltaCommitter {
         }
         Err(match conflict {
             Some(error) => self.failed(error),
-            None => Error::external(self.target.doing("committing to"), "no attempt was made", ""),
+            None => Error::external(
+                self.target.doing("committing to"),
+                "no attempt was made",
+                "",
+            ),
         })
     }
 
@@ -147,7 +159,9 @@ impl DeltaCommitter {
     ) -> Result<Option<DeltaTableError>> {
         let state = table.snapshot().map_err(|error| self.failed(error))?;
         let schema = state.schema();
-        let metadata = self.target.changed_metadata(&schema, state.metadata(), &files)?;
+        let metadata = self
+            .target
+            .changed_metadata(&schema, state.metadata(), &files)?;
         let rows: u64 = files.iter().map(|file| file.rows).sum();
         let time = now().max(self.latest + 1);
         let mut actions: Vec<Action> = metadata.into_iter().map(Action::Metadata).collect();
@@ -157,7 +171,11 @@ impl DeltaCommitter {
             Action::Add(add)
         }));
         let version = i64::try_from(epochs.1).map_err(|error| {
-            Error::external(self.target.doing("committing to"), error, "epochs end at 2^63")
+            Error::external(
+                self.target.doing("committing to"),
+                error,
+                "epochs end at 2^63",
+            )
         })?;
         let properties = CommitProperties::default()
             .with_application_transaction(Transaction::new(&self.target.lineage.run, version))

@@ -48,7 +48,13 @@ pub(crate) fn delta_type(of: &DataType) -> Option<DataType> {
         DataType::Struct(fields) => {
             let fields: Option<Fields> = fields
                 .iter()
-                .map(|field| Some(Field::new(field.name(), delta_type(field.data_type())?, true)))
+                .map(|field| {
+                    Some(Field::new(
+                        field.name(),
+                        delta_type(field.data_type())?,
+                        true,
+                    ))
+                })
                 .collect();
             DataType::Struct(fields?)
         }
@@ -79,7 +85,9 @@ pub(crate) fn conform(batch: &RecordBatch, known: &Schema, dataset: &str) -> Res
         };
         let array = cast(array, field.data_type(), field.name(), dataset)?;
         if !field.is_nullable() && array.logical_null_count() > 0 {
-            let row = (0..array.len()).find(|row| array.is_null(*row)).unwrap_or(0);
+            let row = (0..array.len())
+                .find(|row| array.is_null(*row))
+                .unwrap_or(0);
             return Err(Error::data(
                 place(batch, row, dataset).column(field.name()),
                 "null in a column that must have a value in every row",
@@ -125,7 +133,10 @@ fn cast(
     if !fits && array.data_type() != &DataType::Null {
         return Err(Error::data(
             place(),
-            format!("the rows have type {}, the dataset has {target}", array.data_type()),
+            format!(
+                "the rows have type {}, the dataset has {target}",
+                array.data_type()
+            ),
             "convert the column, or write it under another name",
         ));
     }

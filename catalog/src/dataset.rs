@@ -42,7 +42,11 @@ impl Dataset {
             .snapshot()
             .map_err(|error| crate::errors::delta_error(what(), error))?;
         let schema: Schema = state.schema().as_ref().try_into_arrow().map_err(|error| {
-            Error::external(what(), error, "its schema has a type that Arrow does not have")
+            Error::external(
+                what(),
+                error,
+                "its schema has a type that Arrow does not have",
+            )
         })?;
         Ok(Dataset {
             name: name.to_owned(),
@@ -118,14 +122,21 @@ impl Dataset {
         let partitions = state.metadata().partition_columns();
         if !partitions.is_empty() {
             return Err(Error::usage(
-                format!("dataset {} is partitioned by {}, which meed cannot read as a stream", self.uri(), partitions.join(", ")),
+                format!(
+                    "dataset {} is partitioned by {}, which meed cannot read as a stream",
+                    self.uri(),
+                    partitions.join(", ")
+                ),
                 "copy it first: `meed sql` reads it, `meed import parquet` writes a dataset of meed's own",
             ));
         }
         let mapping = self.property("delta.columnMapping.mode");
         if mapping.is_some_and(|mode| mode != "none") {
             return Err(Error::usage(
-                format!("dataset {} maps its columns to other names inside its files, which meed cannot read as a stream", self.uri()),
+                format!(
+                    "dataset {} maps its columns to other names inside its files, which meed cannot read as a stream",
+                    self.uri()
+                ),
                 "copy it first: `meed sql` reads it, `meed import parquet` writes a dataset of meed's own",
             ));
         }
@@ -134,7 +145,11 @@ impl Dataset {
         for view in state.log_data().iter() {
             if view.deletion_vector_descriptor().is_some() {
                 return Err(Error::usage(
-                    format!("dataset {}: file {} has a deletion vector, which meed cannot read as a stream", self.uri(), view.path()),
+                    format!(
+                        "dataset {}: file {} has a deletion vector, which meed cannot read as a stream",
+                        self.uri(),
+                        view.path()
+                    ),
                     "rewrite the table without deletion vectors in the program that deleted rows (in Spark: REORG TABLE ... APPLY (PURGE))",
                 ));
             }
@@ -166,9 +181,15 @@ impl Dataset {
         let Ok(state) = self.table.snapshot() else {
             return (0, 0);
         };
-        state.log_data().iter().fold((0, 0), |(files, bytes), view| {
-            (files + 1, bytes + u64::try_from(view.size()).unwrap_or_default())
-        })
+        state
+            .log_data()
+            .iter()
+            .fold((0, 0), |(files, bytes), view| {
+                (
+                    files + 1,
+                    bytes + u64::try_from(view.size()).unwrap_or_default(),
+                )
+            })
     }
 
     /// When its version was committed, in milliseconds since 1970.

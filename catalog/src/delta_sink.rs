@@ -66,7 +66,11 @@ impl DeltaSink {
                 && kind != table
             {
                 return Err(Error::usage(
-                    format!("dataset {dataset} holds {}, not {}", kind.name(), table.name()),
+                    format!(
+                        "dataset {dataset} holds {}, not {}",
+                        kind.name(),
+                        table.name()
+                    ),
                     "write to a dataset of another name",
                 ));
             }

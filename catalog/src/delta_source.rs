@@ -34,5 +34,9 @@ fn data_file(dataset: &Dataset, file: DatasetFile) -> Result<DataFile> {
         local.size = Some(file.size);
         return Ok(local);
     }
-    Ok(DataFile::stored(dataset.object_store(), file.path, file.size))
+    Ok(DataFile::stored(
+        dataset.object_store(),
+        file.path,
+        file.size,
+    ))
 }

@@ -73,10 +73,25 @@ impl Target {
     /// Starts file number `part` of an epoch. Its name sorts by epoch, worker and number, which is
     /// the order in which readers see files of one commit; the last part keeps a second attempt
     /// from writing over the first.
-    fn create(&self, epoch: u64, worker: usize, part: usize, schema: SchemaRef) -> Result<OpenFile> {
-        let run: String = self.lineage.run.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
+    fn create(
+        &self,
+        epoch: u64,
+        worker: usize,
+        part: usize,
+        schema: SchemaRef,
+    ) -> Result<OpenFile> {
+        let run: String = self
+            .lineage
+            .run
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(16)
+            .collect();
         let attempt = uuid::Uuid::new_v4().simple().to_string();
-        let name = format!("{run}-{epoch:012}-{worker:05}-{part:05}-{}.parquet", &attempt[..12]);
+        let name = format!(
+            "{run}-{epoch:012}-{worker:05}-{part:05}-{}.parquet",
+            &attempt[..12]
+        );
         let path = self.store.directory(&self.dataset).join(name.as_str());
         let object = BufWriter::new(self.store.objects().clone(), path.clone());
         let writer = AsyncArrowWriter::try_new(object, schema.clone(), Some(properties()))

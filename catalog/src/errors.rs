@@ -12,7 +12,9 @@ pub(crate) fn delta_error(what: String, error: DeltaTableError) -> Error {
         DeltaTableError::NotATable(_) | DeltaTableError::InvalidTableLocation(_) => {
             "`meed datasets` lists the datasets of the catalog"
         }
-        DeltaTableError::ObjectStore { source } => return store_error_with(what, source, error.to_string()),
+        DeltaTableError::ObjectStore { source } => {
+            return store_error_with(what, source, error.to_string());
+        }
         DeltaTableError::InvalidJsonLog { .. } | DeltaTableError::InvalidVersion(_) => {
             "the transaction log is damaged or incomplete; restore `_delta_log` from a backup"
         }

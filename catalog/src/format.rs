@@ -11,8 +11,8 @@ use crate::arrow::csv;
 use crate::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use crate::arrow::error::ArrowError;
 use crate::arrow::ipc::writer::StreamWriter;
-use crate::arrow::json::writer::{LineDelimited, WriterBuilder};
 use crate::arrow::json::LineDelimitedWriter;
+use crate::arrow::json::writer::{LineDelimited, WriterBuilder};
 use crate::arrow::util::pretty::pretty_format_batches;
 use crate::epoch_writer::properties;
 use crate::parquet::arrow::ArrowWriter;
@@ -107,7 +107,9 @@ pub fn write(
             writeln!(output, "{table}").map_err(|error| failed(error.into()))?;
         }
         Format::Csv => {
-            let mut writer = csv::WriterBuilder::new().with_header(true).build(&mut output);
+            let mut writer = csv::WriterBuilder::new()
+                .with_header(true)
+                .build(&mut output);
             let header = flat(&RecordBatch::new_empty(schema.clone()))?;
             writer.write(&header).map_err(failed)?;
             for batch in batches {
@@ -170,7 +172,11 @@ fn flat(batch: &RecordBatch) -> Result<RecordBatch> {
 
 fn as_json(array: &ArrayRef) -> Result<StringArray> {
     let mut texts = Vec::with_capacity(array.len());
-    let schema = Arc::new(Schema::new(vec![Field::new("", array.data_type().clone(), true)]));
+    let schema = Arc::new(Schema::new(vec![Field::new(
+        "",
+        array.data_type().clone(),
+        true,
+    )]));
     let rows = RecordBatch::try_new(schema, vec![array.clone()])?;
     let mut lines = LineDelimitedWriter::new(Vec::new());
     lines.write(&rows)?;
@@ -179,7 +185,9 @@ fn as_json(array: &ArrayRef) -> Result<StringArray> {
         .map_err(|error| Error::external("writing a list as JSON", error, "please report this"))?;
     for (row, line) in lines.lines().enumerate() {
         // Each line is `{"":[..]}`, or `{}` for null.
-        let inside = line.strip_prefix("{\"\":").and_then(|rest| rest.strip_suffix('}'));
+        let inside = line
+            .strip_prefix("{\"\":")
+            .and_then(|rest| rest.strip_suffix('}'));
         texts.push(inside.filter(|_| array.is_valid(row)));
     }
     Ok(StringArray::from(texts))

@@ -7,7 +7,7 @@ use meed_operators::Result;
 use serde_json::Value;
 
 use crate::errors::delta_error;
-use crate::lineage::{COMMIT_KEY, CLUSTERED_PROPERTY, Lineage};
+use crate::lineage::{CLUSTERED_PROPERTY, COMMIT_KEY, Lineage};
 
 /// One commit of a dataset.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,8 +51,7 @@ pub(crate) async fn commits(
         let Some(bytes) = bytes else {
             break;
         };
-        let actions =
-            get_actions(version, &bytes).map_err(|error| delta_error(what(), error))?;
+        let actions = get_actions(version, &bytes).map_err(|error| delta_error(what(), error))?;
         let commit = describe(version, &actions);
         let stop = enough(&commit);
         commits.push(commit);

@@ -77,9 +77,9 @@ pub fn table_name(name: &str, table: Table) -> String {
 
 /// The kind of rows that a dataset of this name holds, by its ending.
 pub(crate) fn table_of_name(name: &str) -> Option<Table> {
-    Table::ALL.into_iter().find(|table| {
-        *table != Table::Rollouts && name.ends_with(&format!("_{}", table.name()))
-    })
+    Table::ALL
+        .into_iter()
+        .find(|table| *table != Table::Rollouts && name.ends_with(&format!("_{}", table.name())))
 }
 
 /// The candidates that a person who typed `wanted` may have meant, nearest first, at most three.

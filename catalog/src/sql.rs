@@ -52,7 +52,11 @@ impl Catalog {
             config = config.with_target_partitions(threads.max(1));
         }
         // Plain text types, as everywhere in meed; views would leak into results.
-        config.options_mut().execution.parquet.schema_force_view_types = false;
+        config
+            .options_mut()
+            .execution
+            .parquet
+            .schema_force_view_types = false;
         config.options_mut().sql_parser.map_string_types_to_utf8view = false;
         let mut runtime = RuntimeEnvBuilder::new();
         if let Some(limit) = options.memory_limit {
@@ -70,7 +74,8 @@ impl Catalog {
             ),
         });
         let meed = MemoryCatalogProvider::new();
-        meed.register_schema("datasets", datasets.clone()).map_err(failed)?;
+        meed.register_schema("datasets", datasets.clone())
+            .map_err(failed)?;
         session.register_catalog("meed", Arc::new(meed));
         functions::register(&session, datasets, options.credit.clone());
         Ok(session.enable_url_table())
@@ -96,7 +101,10 @@ impl Catalog {
         let allowed = SQLOptions::new().with_allow_dml(false);
         let rows = block_on(async {
             let failed = |error| sql_error(self, &tables, error);
-            let frame = session.sql_with_options(query, allowed).await.map_err(failed)?;
+            let frame = session
+                .sql_with_options(query, allowed)
+                .await
+                .map_err(failed)?;
             frame.execute_stream().await.map_err(failed)
         })?;
         Ok(RowStream {
@@ -129,9 +137,7 @@ impl Iterator for RowStream {
     fn next(&mut self) -> Option<Self::Item> {
         let next = block_on(async { Ok(self.rows.next().await) });
         match next {
-            Ok(rows) => {
-                Some(rows?.map_err(|error| sql_error(&self.catalog, &self.tables, error)))
-            }
+            Ok(rows) => Some(rows?.map_err(|error| sql_error(&self.catalog, &self.tables, error))),
             Err(error) => Some(Err(error)),
         }
     }
@@ -156,7 +162,10 @@ impl Datasets {
         let Some(table) = table.await.map_err(external)? else {
             return Ok(None);
         };
-        let provider = table.table_provider().with_session(self.session.clone()).await?;
+        let provider = table
+            .table_provider()
+            .with_session(self.session.clone())
+            .await?;
         Ok(Some(provider))
     }
 }

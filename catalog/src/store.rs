@@ -56,8 +56,9 @@ impl Store {
     /// A store that the caller already has, from its directory `prefix` on.
     pub(crate) fn over(objects: Arc<dyn ObjectStore>, prefix: Path, uri: &str) -> Result<Self> {
         // The URL only names tables; all bytes go through the given store.
-        let root = Url::parse(&format!("memory:///{prefix}/").replace("////", "///"))
-            .map_err(|error| Error::external(format!("opening {uri}"), error, "choose another prefix"))?;
+        let root = Url::parse(&format!("memory:///{prefix}/").replace("////", "///")).map_err(
+            |error| Error::external(format!("opening {uri}"), error, "choose another prefix"),
+        )?;
         Ok(Store {
             uri: uri.to_owned(),
             root,
@@ -123,7 +124,10 @@ impl Store {
         }
         let mut table = DeltaTable::new(log);
         let Some(version) = version else {
-            table.load().await.map_err(|error| delta_error(what(), error))?;
+            table
+                .load()
+                .await
+                .map_err(|error| delta_error(what(), error))?;
             return Ok(Some(table));
         };
         let latest = table
@@ -159,7 +163,9 @@ impl Store {
             if name.starts_with(['_', '.']) {
                 continue;
             }
-            let mut entries = self.objects.list(Some(&directory.clone().join("_delta_log")));
+            let mut entries = self
+                .objects
+                .list(Some(&directory.clone().join("_delta_log")));
             let first = entries
                 .try_next()
                 .await
@@ -180,7 +186,11 @@ impl Store {
         if self.safe.get().is_some() {
             return Ok(());
         }
-        block_on(check_conditional_put(&self.objects, &self.prefix, &self.uri))?;
+        block_on(check_conditional_put(
+            &self.objects,
+            &self.prefix,
+            &self.uri,
+        ))?;
         self.safe.get_or_init(|| ());
         Ok(())
     }
@@ -210,7 +220,9 @@ pub(crate) async fn check_conditional_put(
     }
     let refused = |why: &str| {
         Error::usage(
-            format!("{uri} does not support conditional put ({why}), so two writers could overwrite each other's commits"),
+            format!(
+                "{uri} does not support conditional put ({why}), so two writers could overwrite each other's commits"
+            ),
             "use a store that honours `If-None-Match: *` on put, such as a current S3, GCS, Azure, MinIO or a local disk",
         )
     };

@@ -52,8 +52,13 @@ const LATER_STAGES: &[&str] = &[
 /// Words that ask for a fault of a reference: the longest row of a batch treated as cut off.
 const FAULTS: &[&str] = &["bootstrap", "unfinished_reward"];
 
-fn preset_of(framework: &str) -> Option<&'static str> {
-    let name = framework.to_lowercase().replace('-', "_");
+/// The preset of a framework; of TRL's two trainers the asynchronous one has population deviations.
+fn preset_of(framework: &str, params: &Map<String, Value>) -> Option<&'static str> {
+    let population = params.get("ddof").and_then(Value::as_u64) == Some(0);
+    let name = match framework {
+        "TRL" if population => "trl_async".to_owned(),
+        other => other.to_lowercase().replace('-', "_"),
+    };
     crate::presets::PRESETS.iter().map(|preset| preset.name).find(|known| *known == name)
 }
 
@@ -69,12 +74,7 @@ const DESCRIPTIVE: &[(&str, &[&str])] = &[
     ("group_size", &[]),
     ("check", &["a recipe whose advantages are all 0 for structural reasons must be reported"]),
     ("per_reward", &["grpo (std, ddof 1, eps 1e-6)"]),
-    ("then", &["sum, then batch normalisation"]),
-    ("combine", &[
-        "weighted nan-sum, then normalise",
-        "nan-sum",
-        "normalise each column in the group, weighted nan-sum, then z-score over the batch (ddof 1, eps 1e-4)",
-    ]),
+    ("combine", &["weighted nan-sum, then normalise", "nan-sum"]),
     ("missing", &[
         "null = None: excluded from the statistics; a row with all null gets 0 and is excluded too",
         "null rewards leave the statistics and get no advantage",
@@ -100,7 +100,7 @@ pub fn named(recipe: &str, framework: Option<&str>, params: &Map<String, Value>)
     let stage = params.get("stage").and_then(Value::as_str).unwrap_or_default();
     let estimator = params.get("estimator").and_then(Value::as_str).unwrap_or_default();
     let mut settings: Vec<(String, Value)> = Vec::new();
-    let system = recipe.strip_prefix("preset_").or_else(|| framework.and_then(preset_of));
+    let system = recipe.strip_prefix("preset_").or_else(|| framework.and_then(|name| preset_of(name, params)));
     if let Some(system) = system {
         settings.push(("preset".into(), json!(system)));
     }
@@ -163,6 +163,16 @@ fn defaults(stage: &str, estimator: &str) -> Vec<(String, Value)> {
 
 fn translate(recipe: &str, stage: &str, word: &str, value: &Value, settings: &mut Vec<(String, Value)>) -> Result<()> {
     let text = value.as_str().unwrap_or_default();
+    let by_rows = match (recipe, word, text) {
+        ("gdpo", "then", "sum, then batch normalisation") => Some(0.0),
+        ("gdpo", "combine", "normalise each column in the group, weighted nan-sum, then z-score over the batch (ddof 1, eps 1e-4)") => Some(1e-4),
+        _ => None,
+    };
+    if let Some(eps) = by_rows {
+        settings.push(("whiten".into(), json!("batch_rows")));
+        settings.push(("whiten_eps".into(), json!(eps)));
+        return Ok(());
+    }
     if let Some((_, known)) = DESCRIPTIVE.iter().find(|(descriptive, _)| *descriptive == word) {
         if !known.is_empty() && !known.contains(&text) {
             return Err(unknown(word, value));
@@ -193,7 +203,8 @@ fn translate(recipe: &str, stage: &str, word: &str, value: &Value, settings: &mu
             }
         }
         ("reinforce" | "reinforce_pp", "ddof" | "scale" | "eps") => {}
-        ("reinforce", "center") if text == "none" => {}
+        ("reinforce" | "reinforce_pp", "center") if text == "none" => {}
+        ("reinforce_pp", "singleton") if text == "raw" => {}
         ("reinforce" | "reinforce_pp" | "gae", "excluded") => set("excluded", value.clone()),
         _ => set(word, value.clone()),
     }

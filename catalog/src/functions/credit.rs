@@ -87,7 +87,11 @@ impl TableProvider for CreditTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let (assign, recipe, dataset) = (self.assign.clone(), self.recipe.clone(), self.dataset.clone());
+        let (assign, recipe, dataset) = (
+            self.assign.clone(),
+            self.recipe.clone(),
+            self.dataset.clone(),
+        );
         let rows = tokio::task::spawn_blocking(move || {
             let schema = Table::Advantages.schema();
             assign(&recipe, &dataset)?

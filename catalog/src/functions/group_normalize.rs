@@ -50,7 +50,11 @@ impl WindowUDFImpl for GroupNormalize {
     }
 
     fn field(&self, arguments: WindowUDFFieldArgs) -> Result<FieldRef> {
-        Ok(Arc::new(Field::new(arguments.name(), DataType::Float64, true)))
+        Ok(Arc::new(Field::new(
+            arguments.name(),
+            DataType::Float64,
+            true,
+        )))
     }
 
     fn limit_effect(&self, _arguments: &[Arc<dyn PhysicalExpr>]) -> LimitEffect {
@@ -67,7 +71,9 @@ impl PartitionEvaluator for WholeGroup {
     fn evaluate_all(&mut self, values: &[ArrayRef], _rows: usize) -> Result<ArrayRef> {
         let rewards = values[0].as_primitive::<Float64Type>();
         let ddof = match values.get(1) {
-            Some(ddof) => constant(ddof.as_primitive::<Int64Type>().iter(), "ddof")?.unwrap_or(DDOF),
+            Some(ddof) => {
+                constant(ddof.as_primitive::<Int64Type>().iter(), "ddof")?.unwrap_or(DDOF)
+            }
             None => DDOF,
         };
         let eps = match values.get(2) {

@@ -109,7 +109,9 @@ impl Accumulator for Counts {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let estimate = self.k.and_then(|k| pass_at_k(self.rollouts, self.correct, k));
+        let estimate = self
+            .k
+            .and_then(|k| pass_at_k(self.rollouts, self.correct, k));
         Ok(ScalarValue::Float64(estimate))
     }
 

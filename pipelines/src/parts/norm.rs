@@ -71,6 +71,10 @@ pub fn norm(parameters: &Parameters, by_group: By) -> Result<Norm> {
         _ => return Err(parameters.unknown("zero_std", ZERO)),
     };
     let singleton = match parameters.text("singleton")? {
+        "" if matches!(&center, Center::LeaveOneOut(by) if *by == batch()) => match scale {
+            Scale::None => Singleton::Raw,
+            _ => Singleton::RawOverOnePlusEps,
+        },
         "" if singleton_by.is_none() && center == Center::None => Singleton::Formula,
         "" | "zero" => Singleton::Zero,
         "raw" | "mean0" => Singleton::Raw,

@@ -10,7 +10,7 @@ use crate::parts::divergence::{Into, Penalty};
 pub const RETURNS: &[Parameter] = &[
     parameter("gamma", "1.0", "discount per token"),
     parameter("masked_tokens", "null", "how environment tokens are passed: carry (default: they are no steps), reset, ordinary (they are steps), or ordinary with reward and value 0"),
-    parameter("reward_at", "null", "where the outcome reward lands: the last trainable token (default), or the last token, trainable or not"),
+    parameter("reward_at", "null", "where the outcome reward lands: the last trainable token (default), the last token of the response (lost where that is an observation: ROLL, AReaL), or the last token of the response, trainable or not"),
 ];
 
 /// How a recursion passes tokens that the policy did not produce.
@@ -75,9 +75,10 @@ impl Passing {
 pub fn terminal(parameters: &Parameters, reward: Expr) -> Result<Expr> {
     let placed = reward.at_last(TOKEN);
     Ok(match parameters.text("reward_at")? {
-        "" | "last trainable token" | "last token of the response" => placed,
+        "" | "last trainable token" => placed,
+        "last token of the response" => when(mask(), placed.over(all()), 0.0),
         "last token of the response, trainable or not" => placed.over(all()),
-        _ => return Err(parameters.unknown("reward_at", &["last trainable token", "last token of the response, trainable or not"])),
+        _ => return Err(parameters.unknown("reward_at", &["last trainable token", "last token of the response", "last token of the response, trainable or not"])),
     })
 }
 

@@ -2,12 +2,13 @@
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    Credit, Expr, Running, TOKEN, all, group, if_present, index, mask, members, signal, sum, trainable, value, when,
+    Credit, Expr, Running, TOKEN, group, if_present, index, maximum, members, rank, signal, sum, value, when,
 };
 
 use super::reinforce::dense_rewards;
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::divergence::{DIVERGENCE, policy_logprobs};
+use crate::parts::norm::trainable_tokens;
 use crate::parts::returns::{RETURNS, passing};
 use crate::parts::reward::REWARD;
 use crate::recipe::{Kind, Recipe};
@@ -19,7 +20,7 @@ const SHARED: &[Parameter] = &[
 
 const BY_COLUMN: &[Parameter] = &[
     parameter("position", "column of the padded row", "what positions are compared: column of the padded row, or index among trainable tokens"),
-    parameter("handle_zero_tail", "false", "true: the baseline is 0 where only the longest rollout is alive"),
+    parameter("handle_zero_tail", "false", "true: the baseline of the longest rollout is 0 from the position on that equals the second greatest number of trainable tokens"),
 ];
 
 const BY_TRAINABLE: &[Parameter] = &[
@@ -77,9 +78,9 @@ fn plan(parameters: &Parameters) -> Result<Credit> {
     let weighted = sum(signal("returns") * signal("weight"), at());
     let baseline = weighted / (sum(signal("weight"), at()) + parameters.number("eps")?);
     let baseline = if parameters.boolean("handle_zero_tail")? {
-        let present = if compacted { trainable() } else { all() };
-        let alive = members(mask(), at()).over(present);
-        when(alive.equals(1.0), 0.0, baseline)
+        let longest = rank(trainable_tokens(), group(), false).equals(0.0);
+        let second = maximum(trainable_tokens(), group()).of_others();
+        when(longest.and(signal("position").at_least(second)).or_else(value(0.0).equals(1.0)), 0.0, baseline)
     } else {
         baseline
     };

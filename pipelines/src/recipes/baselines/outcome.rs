@@ -81,7 +81,7 @@ fn parts(score: Expr, norm: &Norm) -> (Option<Expr>, Option<Expr>) {
 fn returned(parameters: &Parameters, credit: Credit, score: Expr, penalty: Option<&Penalty>) -> Result<(Credit, Expr)> {
     let gamma = parameters.number("gamma")?;
     let dense = penalty.is_some_and(|penalty| matches!(penalty.into, Into::Reward | Into::EveryReward));
-    let ends_elsewhere = parameters.text("reward_at")?.ends_with("trainable or not");
+    let ends_elsewhere = parameters.text("reward_at")?.starts_with("last token of the response");
     let passing = passing(parameters)?;
     if gamma == 1.0 && !dense && !ends_elsewhere && passing == crate::parts::returns::Passing::Carry {
         let advantage = match penalty {

@@ -1,7 +1,5 @@
 //! REINFORCE++: returns to go, whitened over the trainable tokens of the batch.
 
-use meed_operators::credit::Credit;
-
 use super::reinforce::dense;
 use crate::parameters::{Parameter, parameter};
 use crate::parts::divergence::DIVERGENCE;
@@ -16,8 +14,6 @@ const PARAMETERS: &[Parameter] = &[
     parameter("advantage_clip", "null", "advantages are clipped to plus and minus this"),
     parameter("segment", "null", "null, or: discount once per maximal run of trainable tokens"),
     parameter("segment_reward", "null", "which reward a segment has: that of its last token"),
-    parameter("center", "none", "no group statistic enters"),
-    parameter("singleton", "null", "nothing special: there are no groups"),
 ];
 
 /// REINFORCE++: `A = whiten(sum_k gamma^k r_{t+k})`.
@@ -30,11 +26,5 @@ pub const REINFORCE_PP: Recipe = Recipe {
     formula: "A = whiten(sum_k gamma^k r_{t+k})",
     fidelity: "observation tokens are carried over (verl since 2026-08); masked_tokens=reset gives the older behaviour, which loses rewards behind observations",
     parameters: &[PRESET, PARAMETERS, REWARD, DIVERGENCE, RETURNS, &[WHITEN_ON], WHITENING],
-    plan: |parameters| {
-        if !matches!(parameters.text("center")?, "" | "none") {
-            return Err(parameters.unknown("center", &["none"]));
-        }
-        let credit: Credit = dense(parameters)?;
-        Ok(credit.into())
-    },
+    plan: |parameters| Ok(dense(parameters)?.into()),
 };

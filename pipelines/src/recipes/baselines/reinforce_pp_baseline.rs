@@ -24,7 +24,7 @@ pub const REINFORCE_PP_BASELINE: Recipe = Recipe {
     parameters: PARAMETERS,
     plan: |parameters| {
         let mut norm = norm(parameters, peers(parameters)?)?;
-        if matches!(norm.scale, Scale::Std(_)) {
+        if !matches!(norm.scale, Scale::StdOfCentered(_)) {
             norm = Norm { scale: Scale::None, ..norm };
         }
         Ok(outcome_with(parameters, norm)?.into())
