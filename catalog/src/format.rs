@@ -74,11 +74,13 @@ impl FromStr for Format {
 /// batch in memory (and Parquet one row group).
 ///
 /// ```
+/// use std::sync::Arc;
+/// use meed_catalog::arrow::array::{ArrayRef, Int64Array, RecordBatch};
 /// use meed_catalog::format::{Format, write};
+/// let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+/// let batch = RecordBatch::try_from_iter([("a", column)]).unwrap();
 /// let mut text = Vec::new();
-/// let batches = [Ok(meed_catalog::arrow::record_batch!(("a", Int64, [1, 2])).unwrap())];
-/// let schema = batches[0].as_ref().unwrap().schema();
-/// assert_eq!(write(Format::Csv, &schema, batches, &mut text).unwrap(), 2);
+/// assert_eq!(write(Format::Csv, &batch.schema(), [Ok(batch)], &mut text).unwrap(), 2);
 /// assert_eq!(text, b"a\n1\n2\n");
 /// ```
 ///

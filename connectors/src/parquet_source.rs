@@ -249,6 +249,11 @@ impl Source for ParquetSource {
         self.bounds.len() as u64 - 1
     }
 
+    fn first_row(&self, slice: u64) -> Option<u64> {
+        let slice = usize::try_from(slice).ok()?;
+        (slice + 1 < self.bounds.len()).then(|| self.group_bound(slice).ok())?
+    }
+
     fn read(&self, slice: u64, columns: &[String]) -> Result<Batches> {
         if slice >= self.slices() {
             return Err(Error::usage(

@@ -5,6 +5,7 @@ mod parts;
 pub mod presets;
 pub mod recipe;
 pub mod recipes;
+pub mod stored;
 pub mod vocabulary;
 
 pub use parameters::{Parameter, Parameters};

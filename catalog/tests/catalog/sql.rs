@@ -286,3 +286,25 @@ fn errors_say_what_was_meant() {
         "{message}"
     );
 }
+
+#[test]
+fn a_query_that_needs_too_much_memory_fails_and_says_so() {
+    let catalog = Catalog::open("memory://memory_limit").unwrap();
+    fill(&catalog, "math", &rollouts(0, 0..2000, 8));
+    let options = |limit| SqlOptions {
+        memory_limit: Some(limit),
+        ..SqlOptions::default()
+    };
+    let query = "select group_id, array_agg(token_mask) from math group by group_id order by 1";
+    let error = catalog.sql(query, &options(1 << 16)).unwrap_err();
+    assert!(
+        error.to_string().contains("running the query on math"),
+        "{error}"
+    );
+    assert!(
+        error.hint().contains("more memory"),
+        "{error} {}",
+        error.hint()
+    );
+    assert!(catalog.sql(query, &options(1 << 30)).is_ok());
+}

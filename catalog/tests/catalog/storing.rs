@@ -356,7 +356,15 @@ fn directories_may_have_any_name() {
         assert!(path.join("math/_delta_log").is_dir(), "{name}");
         assert_eq!(catalog.names().unwrap(), ["math"], "{name}");
         let rows = catalog.sql("select count(*) from math", &SqlOptions::default());
-        assert_eq!(crate::rows::numbers(&rows.unwrap(), 0), [Some(4.0)], "{name}");
-        assert_eq!(read(&catalog, "math", &["rollout_id"], 1 << 20).num_rows(), 4, "{name}");
+        assert_eq!(
+            crate::rows::numbers(&rows.unwrap(), 0),
+            [Some(4.0)],
+            "{name}"
+        );
+        assert_eq!(
+            read(&catalog, "math", &["rollout_id"], 1 << 20).num_rows(),
+            4,
+            "{name}"
+        );
     }
 }

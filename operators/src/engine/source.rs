@@ -30,6 +30,11 @@ pub trait Source: Send + Sync {
     /// Number of slices.
     fn slices(&self) -> u64;
 
+    /// Number of the first row of a slice in the source, where it is known; for messages.
+    fn first_row(&self, _slice: u64) -> Option<u64> {
+        None
+    }
+
     /// Reads one slice: the named columns, in that order.
     ///
     /// # Errors

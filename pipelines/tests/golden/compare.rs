@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::Float32Type;
 use meed_operators::credit::{Column, Evaluated, ROLLOUT, STEP, TOKEN, Unit};
 use serde_json::Value;

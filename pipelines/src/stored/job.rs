@@ -1,0 +1,141 @@
+//! Assigning credit to stored rollouts by several recipes in one reading.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use meed_operators::columns::OnError;
+use meed_operators::credit::BatchStatistics;
+use meed_operators::engine::{Observer, RunOptions, RunReport, Sink, Source, Stage, StoredRun, execute};
+use meed_operators::{Error, Result};
+use serde_json::Value;
+
+use super::accepted::{Accepted, Rejected};
+use super::stage::{AssignStage, ObserveStage, Ready, merged};
+use super::summary::Summary;
+use crate::recipe::{Kind, Recipe};
+
+/// A recipe with its settings.
+#[derive(Debug, Clone)]
+pub struct RecipeSettings {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// Parameters and bindings, in order.
+    pub settings: Vec<(String, Value)>,
+}
+
+impl From<&Recipe> for RecipeSettings {
+    fn from(recipe: &Recipe) -> Self {
+        RecipeSettings { recipe: *recipe, settings: Vec::new() }
+    }
+}
+
+/// What to assign, from where, to where.
+pub struct AssignJob {
+    /// The recipes; the data is read once for all of them.
+    pub recipes: Vec<RecipeSettings>,
+    /// Rollouts, clustered by (iteration, group_id).
+    pub source: Arc<dyn Source>,
+    /// Where rows of the advantages table go.
+    pub sink: Arc<dyn Sink>,
+    /// What to do with rows that break an invariant.
+    pub on_error: OnError,
+    /// Where such rows go.
+    pub rejected: Rejected,
+}
+
+/// What a job did.
+#[derive(Debug, Clone)]
+pub struct AssignReport {
+    /// Rows, epochs and commits.
+    pub run: RunReport,
+    /// Counts per recipe, in the order of the job; empty for epochs that were committed before.
+    pub recipes: Vec<(String, Summary)>,
+}
+
+impl AssignReport {
+    /// One warning per recipe that cannot produce signal on this data.
+    pub fn warnings(&self) -> Vec<String> {
+        self.recipes.iter().filter_map(|(name, summary)| summary.warning(name)).collect()
+    }
+}
+
+/// Assigns credit to every rollout of the source: one row per rollout and recipe.
+///
+/// Batch statistics are gathered in scans of their own before the main run. Results are the same
+/// bits for any number of workers and processes and any order of rows inside a group.
+///
+/// # Errors
+/// A recipe that does not fit the data (before anything is read); bad rows unless they are
+/// skipped; faults of the recipe, the source or the sink, with their place.
+pub fn assign(job: AssignJob, options: &RunOptions) -> Result<AssignReport> {
+    let source: Arc<dyn Source> = Arc::new(Accepted::new(job.source.clone(), job.on_error, job.rejected)?);
+    let quiet: Arc<dyn Source> = Arc::new(Accepted::new(job.source, job.on_error, Rejected::default())?);
+    let schema = source.schema();
+    let mut ready = Vec::with_capacity(job.recipes.len());
+    for chosen in &job.recipes {
+        if chosen.recipe.kind != Kind::Advantage {
+            return Err(Error::usage(
+                format!("recipe {} gives a {}, not an advantage", chosen.recipe.name, chosen.recipe.kind.name()),
+                "`meed recipes` says what each one gives",
+            ));
+        }
+        let (assignment, plan) = chosen.recipe.assignment(&chosen.settings, &schema)?;
+        ready.push(Ready { assignment, operators: plan.operators });
+    }
+    let columns: BTreeSet<String> = ready.iter().flat_map(|ready| ready.assignment.checked.columns.iter().cloned()).collect();
+    let columns: Vec<String> = columns.into_iter().filter(|name| schema.column_with_name(name).is_some()).collect();
+    let names: Vec<String> = ready.iter().map(|ready| ready.assignment.recipe.clone()).collect();
+    let ready = Arc::new(ready);
+    let count = ready.len();
+    let summaries = Arc::new(Mutex::new(vec![Summary::default(); count]));
+    let (sink, shared) = (job.sink, summaries.clone());
+    let reports = execute(options, move |session| {
+        let passes = ready.iter().map(|ready| ready.assignment.checked.passes()).max().unwrap_or(0);
+        let mut statistics = vec![BatchStatistics::default(); count];
+        for pass in 0..passes {
+            let (ready, known) = (ready.clone(), Arc::new(statistics.clone()));
+            let observed = ready.clone();
+            let make = move |_| -> Result<Box<dyn Observer>> {
+                let partials = vec![Default::default(); count];
+                Ok(Box::new(ObserveStage { ready: observed.clone(), statistics: known.clone(), pass, partials }))
+            };
+            let parts = session.gather(&quiet, &columns, &(Arc::new(make) as _))?;
+            for ((ready, statistics), partial) in ready.iter().zip(&mut statistics).zip(merged(&parts, count)?) {
+                if ready.assignment.checked.passes() > pass {
+                    statistics.add(&ready.assignment.checked, partial);
+                }
+            }
+        }
+        let (ready, statistics, summaries) = (ready.clone(), Arc::new(statistics), shared.clone());
+        let make = move |_| -> Result<Box<dyn Stage>> {
+            Ok(Box::new(AssignStage { ready: ready.clone(), statistics: statistics.clone(), summaries: summaries.clone() }))
+        };
+        let run = StoredRun { source: source.clone(), columns: columns.clone(), stage: Arc::new(make), sink: sink.clone() };
+        let report = session.run_stored(&run)?;
+        let whole = share_summaries(session, &shared)?;
+        Ok((report, whole))
+    })?;
+    let (run, summaries) = reports.into_iter().next().ok_or_else(|| Error::usage("no worker ran", "use at least one worker"))?;
+    Ok(AssignReport { run, recipes: names.into_iter().zip(summaries).collect() })
+}
+
+/// Sums the counts of all processes: the first of a process's workers to ask takes its counts.
+fn share_summaries(session: &mut meed_operators::engine::Session, mine: &Mutex<Vec<Summary>>) -> Result<Vec<Summary>> {
+    let broken = |error: serde_json::Error| Error::external("share the summary", error, "");
+    let taken = match mine.lock() {
+        Ok(mut summaries) => {
+            let fresh = vec![Summary::default(); summaries.len()];
+            std::mem::replace(&mut *summaries, fresh)
+        }
+        Err(_) => Vec::new(),
+    };
+    let mut whole: Vec<Summary> = Vec::new();
+    for part in session.share(&serde_json::to_vec(&taken).map_err(broken)?)? {
+        let part: Vec<Summary> = serde_json::from_slice(&part).map_err(broken)?;
+        whole.resize(whole.len().max(part.len()), Summary::default());
+        for (sum, summary) in whole.iter_mut().zip(part) {
+            sum.merge(summary);
+        }
+    }
+    Ok(whole)
+}
