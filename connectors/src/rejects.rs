@@ -1,5 +1,6 @@
 //! Lines that could not be read, kept apart with their reasons.
 
+pub use meed_operators::columns::OnError;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -9,16 +10,6 @@ use meed_operators::Result;
 use serde::Serialize;
 
 use crate::store::failed;
-
-/// What to do with a line that cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnError {
-    /// End with an error that names the line.
-    #[default]
-    Fail,
-    /// Keep the line apart in [`Rejects`] and go on.
-    Skip,
-}
 
 /// A line that was not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,5 +1,6 @@
 //! Recipes, one file each, and the stored pipeline that applies them.
 
+mod memory;
 pub mod parameters;
 mod parts;
 pub mod presets;
@@ -8,6 +9,7 @@ pub mod recipes;
 pub mod stored;
 pub mod vocabulary;
 
+pub use memory::InMemory;
 pub use parameters::{Parameter, Parameters};
 pub use recipe::{Kind, Plan, Recipe};
 pub use recipes::{RECIPES, find};

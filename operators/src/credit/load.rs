@@ -1,6 +1,6 @@
 //! Loading a signal from the unit's columns into flat values.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 
@@ -25,35 +25,50 @@ pub(super) fn load(unit: &Unit, name: &str, level: &Level) -> Result<Column> {
     let list = array.as_list_opt::<i32>().ok_or_else(|| {
         Error::data(Place::default().column(name), "is not a list", "")
     })?;
-    let outer = match level.parts() {
-        Some((outer, _)) => unit.extent(&outer)?,
-        None => extent.clone(),
-    };
+    if let Some((outer, _)) = level.parts() {
+        return load_pair(unit, name, level, list, &outer);
+    }
     let aligned = (0..unit.rows()).all(|row| {
-        list.value_length(row) as usize == outer.rows[row + 1] - outer.rows[row]
+        list.value_length(row) as usize == extent.rows[row + 1] - extent.rows[row]
     });
     if !aligned {
-        return load_with_nulls(unit, name, level, list, &outer.rows);
+        return load_with_nulls(unit, name, level, list, &extent.rows);
     }
-    let child = flat(list);
-    if level.parts().is_some() {
-        let lists = child.as_list_opt::<i32>().ok_or_else(|| {
-            Error::data(Place::default().column(name), "is not a list of lists", "")
-        })?;
-        let parts = extent.parts.as_deref().unwrap_or_default();
-        if let Some(i) = (0..lists.len()).find(|&i| lists.value_length(i) as usize != parts[i].1 - parts[i].0) {
-            return Err(Error::data(
-                Place::default().column(name),
-                format!("inner list {i} has {} values, but the first list of its level has {}", lists.value_length(i), parts[i].1 - parts[i].0),
-                "every list of a level has the same length",
-            ));
-        }
-        return values(name, &flat(lists), level);
-    }
-    values(name, &child, level)
+    values(name, &flat(list), level)
 }
 
-fn load_with_nulls(unit: &Unit, name: &str, level: &Level, list: &arrow::array::ListArray, rows: &[usize]) -> Result<Column> {
+/// Lists of lists. Null cells and null inner lists have a null per inner element.
+fn load_pair(unit: &Unit, name: &str, level: &Level, list: &ListArray, outer: &Level) -> Result<Column> {
+    let (extent, outer) = (unit.extent(level)?, unit.extent(outer)?);
+    let parts = extent.parts.as_deref().unwrap_or_default();
+    let lists = list.values().as_list_opt::<i32>().ok_or_else(|| {
+        Error::data(Place::default().column(name), "is not a list of lists", "")
+    })?;
+    let mut positions = Vec::with_capacity(extent.len());
+    for row in 0..unit.rows() {
+        for (i, &(begin, end)) in parts[outer.rows[row]..outer.rows[row + 1]].iter().enumerate() {
+            let at = list.value_offsets()[row] as usize + i;
+            if list.is_null(row) || lists.is_null(at) {
+                positions.extend(std::iter::repeat_n(None, end - begin));
+                continue;
+            }
+            let (start, past) = (lists.value_offsets()[at] as usize, lists.value_offsets()[at + 1] as usize);
+            if past - start != end - begin {
+                return Err(Error::data(
+                    unit.place(row, name),
+                    format!("inner list {i} has {} values, but another list of its level has {}", past - start, end - begin),
+                    "every list of a level has the same length",
+                ));
+            }
+            positions.extend((start..past).map(Some));
+        }
+    }
+    let child = values(name, lists.values(), level)?;
+    let straight = positions.len() == child.len() && positions.iter().enumerate().all(|(i, at)| *at == Some(i));
+    Ok(if straight { child } else { child.gather(Some(level.clone()), &positions) })
+}
+
+fn load_with_nulls(unit: &Unit, name: &str, level: &Level, list: &ListArray, rows: &[usize]) -> Result<Column> {
     let child = values(name, &flat(list), level)?;
     let base = list.value_offsets()[0] as usize;
     let mut positions = Vec::with_capacity(rows.last().copied().unwrap_or(0));

@@ -123,6 +123,7 @@ fn write_below(f: &mut Formatter<'_>, x: &Expr, strength: u8) -> fmt::Result {
     let weaker = match x.node() {
         Node::Combine { operator, .. } => operator.symbol().1 < strength,
         Node::Apply { function: Function::Negate, .. } => strength > 5,
+        Node::Value { value } => *value < 0.0 && strength > 5,
         _ => false,
     };
     if weaker { write!(f, "({x})") } else { write!(f, "{x}") }

@@ -239,27 +239,37 @@ impl Unit {
         Ok(Some(spans))
     }
 
+    /// Inner elements of each outer one: per list, its length in the first column that has it.
     fn measure_pair(&self, outer: &Level, inner: &Level) -> Result<Extent> {
         let base = self.extent(outer)?;
         let prefix = format!("{outer}_{inner}_");
-        let column = self.columns_of(outer).into_iter().find(|name| name.starts_with(&prefix));
-        let list = column.as_ref().and_then(|name| self.list(name));
-        let Some((name, list)) = column.as_ref().zip(list) else {
+        let names: Vec<String> = self.columns_of(outer).into_iter().filter(|name| name.starts_with(&prefix)).collect();
+        let lists: Vec<(&String, &ListArray, &ListArray)> = names
+            .iter()
+            .filter_map(|name| self.list(name).and_then(|list| Some((name, list, list.values().as_list_opt::<i32>()?))))
+            .collect();
+        if lists.is_empty() {
             return Err(Error::expression(prefix.clone(), "the data has no such lists", format!("add a column {prefix}<name> of lists of lists")));
-        };
-        let values = flat(list);
-        let Some(lists) = values.as_list_opt::<i32>() else {
-            return Err(Error::expression(name.clone(), "is not a list of lists", ""));
-        };
-        if lists.len() != base.len() {
-            return Err(Error::data(Place::default().column(name.clone()), format!("has {} lists, but its level {outer} has {} elements", lists.len(), base.len()), "every list of a level has the same length"));
         }
-        let mut parts = Vec::with_capacity(lists.len());
+        let mut parts = Vec::with_capacity(base.len());
         let mut at = 0;
-        for i in 0..lists.len() {
-            let length = if lists.is_valid(i) { lists.value_length(i) as usize } else { 0 };
-            parts.push((at, at + length));
-            at += length;
+        for row in 0..self.rows() {
+            let expected = base.rows[row + 1] - base.rows[row];
+            for (name, list, _) in &lists {
+                let found = list.value_length(row) as usize;
+                if list.is_valid(row) && found != expected {
+                    return Err(Error::data(self.place(row, name), format!("has {found} lists, but its level {outer} has {expected} elements"), "every list of a level has the same length"));
+                }
+            }
+            for i in 0..expected {
+                let length = lists.iter().filter(|(_, list, _)| list.is_valid(row)).find_map(|(_, list, inner)| {
+                    let i = list.value_offsets()[row] as usize + i;
+                    inner.is_valid(i).then(|| inner.value_length(i) as usize)
+                });
+                let length = length.unwrap_or(0);
+                parts.push((at, at + length));
+                at += length;
+            }
         }
         let rows = base.rows.iter().map(|&outer| if outer == 0 { 0 } else { parts[outer - 1].1 }).collect();
         Ok(Extent { rows, spans: None, parts: Some(parts) })

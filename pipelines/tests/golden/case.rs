@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use meed_operators::credit::{BatchStatistics, Evaluated, Partial, Unit, evaluate};
-use meed_operators::signals::add_signals;
+use meed_operators::credit::{Evaluated, Unit};
 use meed_pipelines::vocabulary::{Named, named};
 use serde_json::{Map, Value, json};
 
@@ -74,21 +73,8 @@ impl Case {
         }
         let batch = load::rollouts(&self.rollouts)?;
         let recipe = meed_pipelines::find(recipe).map_err(text)?;
-        let (assignment, plan) = recipe.assignment(&settings, &batch.schema()).map_err(text)?;
-        let unit = add_signals(&plan.operators, Unit::new(batch).map_err(text)?).map_err(text)?;
-        let mut statistics = BatchStatistics::default();
-        for _ in 0..assignment.checked.passes() {
-            let mut partial = Partial::default();
-            partial.observe(&assignment.checked, &unit, &statistics).map_err(text)?;
-            statistics.add(&assignment.checked, Partial::from_bytes(&partial.to_bytes().map_err(text)?).map_err(text)?);
-        }
-        let compared = if assignment.checked.credit.get("advantage").is_some() {
-            let assigned = assignment.assign(&unit, &statistics).map_err(text)?;
-            self.compare(&unit, &assigned.evaluated, Some(&assigned.rows))
-        } else {
-            let evaluated = evaluate(&assignment.checked, &unit, &statistics).map_err(text)?;
-            self.compare(&unit, &evaluated, None)
-        };
+        let given = recipe.in_memory(&settings, batch).map_err(text)?;
+        let compared = self.compare(&given.unit, &given.evaluated, given.rows.as_ref());
         match compared {
             Ok(values) => Ok(Outcome::Asserted(values)),
             Err(_) if self.reference_bug && !self.corrected => Ok(Outcome::Listed(format!("reference bug, not reproduced: {}", self.bug))),

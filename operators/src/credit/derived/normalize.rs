@@ -196,7 +196,7 @@ pub fn normalize(x: Expr, norm: &Norm) -> Expr {
             }
         }
     };
-    let result = match norm.singleton {
+    match norm.singleton {
         Singleton::Formula => scaled,
         rule => {
             let alone = once(members(x.clone(), singleton_scope(norm))).equals(1.0);
@@ -208,8 +208,7 @@ pub fn normalize(x: Expr, norm: &Norm) -> Expr {
             };
             when(alone, only, scaled)
         }
-    };
-    result
+    }
 }
 
 /// Squares of the centred values, at the level where values are counted.

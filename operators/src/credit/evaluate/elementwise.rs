@@ -12,7 +12,7 @@ pub(super) fn apply(function: Function, x: &Column) -> Column {
     let f: fn(f64) -> f64 = match function {
         Function::Negate => |x| -x,
         Function::Absolute => f64::abs,
-        Function::Sign => |x| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { 0.0 },
+        Function::Sign => |x| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else if x.is_nan() { x } else { 0.0 },
         Function::Exp => f64::exp,
         Function::Log => f64::ln,
         Function::Sqrt => f64::sqrt,
@@ -35,6 +35,16 @@ pub(super) fn numbers(x: &Column) -> std::borrow::Cow<'_, [f64]> {
         Values::Boolean(values) => values.iter().map(|&x| f64::from(u8::from(x))).collect(),
         Values::Text(_) => std::borrow::Cow::Borrowed(&[]),
     }
+}
+
+/// The lesser of two numbers; NaN if one is, so that a fault is not hidden.
+pub(super) fn least(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+}
+
+/// The greater of two numbers; NaN if one is.
+pub(super) fn greatest(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }
 
 /// `f` of each pair; a constant has one value and meets every element.
@@ -85,8 +95,8 @@ pub(super) fn combine(operator: Operator, level: Option<Level>, a: &Column, b: &
         Operator::Multiply => arithmetic(a, b, |a, b| a * b),
         Operator::Divide => arithmetic(a, b, |a, b| a / b),
         Operator::Power => arithmetic(a, b, f64::powf),
-        Operator::Minimum => arithmetic(a, b, f64::min),
-        Operator::Maximum => arithmetic(a, b, f64::max),
+        Operator::Minimum => arithmetic(a, b, least),
+        Operator::Maximum => arithmetic(a, b, greatest),
     };
     let mut column = Column { level, values, valid: None };
     if let Some(valid) = valid {

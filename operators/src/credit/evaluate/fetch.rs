@@ -72,7 +72,7 @@ impl Evaluator<'_> {
                 Some(position) => {
                     let Some(at) = position.number(row) else { continue };
                     let length = extent.rows[target + 1] - extent.rows[target];
-                    if at < 0.0 || at >= length as f64 {
+                    if !(0.0..length as f64).contains(&at) {
                         return Err(Error::data(
                             self.unit.place(row, "position"),
                             format!("token {at} lies outside the {length} tokens of the rollout that receives it"),

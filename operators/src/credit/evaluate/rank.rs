@@ -30,7 +30,7 @@ impl Evaluator<'_> {
         let mut valid = vec![false; column.len()];
         for members in &mut groups {
             members.sort_by(|&a, &b| {
-                let order = values[a].total_cmp(&values[b]);
+                let order = (values[a] + 0.0).total_cmp(&(values[b] + 0.0));
                 if ascending { order } else { order.reverse() }
             });
             for (rank, &i) in members.iter().enumerate() {
@@ -51,7 +51,7 @@ impl Evaluator<'_> {
             if taking_part[i] && column.is_valid(i)
                 && let Some(key) = key
             {
-                table.add_ranked(key, values[i]);
+                table.add_ranked(key, values[i] + 0.0);
             }
         }
         Ok(())
@@ -66,8 +66,9 @@ impl Evaluator<'_> {
         let ranks = keys.iter().enumerate().map(|(i, key)| {
             let sorted = table?.get(key.as_ref()?)?;
             (taking_part[i] && column.is_valid(i)).then(|| {
-                let below = sorted.partition_point(|x| x.total_cmp(&values[i]).is_lt());
-                let up_to = sorted.partition_point(|x| x.total_cmp(&values[i]).is_le());
+                let own = values[i] + 0.0;
+                let below = sorted.partition_point(|x| x.total_cmp(&own).is_lt());
+                let up_to = sorted.partition_point(|x| x.total_cmp(&own).is_le());
                 if ascending { below as f64 } else { (sorted.len() - up_to) as f64 }
             })
         });

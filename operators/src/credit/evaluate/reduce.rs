@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::elementwise::numbers;
+use super::elementwise::{greatest, least, numbers};
 use super::Evaluator;
 use crate::credit::column::Column;
 use crate::credit::expression::{Expr, Members, Position, Reduction};
@@ -41,25 +41,30 @@ impl Evaluator<'_> {
             Reduction::Any | Reduction::All => {
                 let truth = column.as_booleans();
                 let any = reduction == Reduction::Any;
-                let values = ranges.into_iter().map(|(first, past)| {
-                    let mut members = (first..past).filter(|&i| member(i));
-                    if any { members.any(|i| truth[i]) } else { members.all(|i| truth[i]) }
+                let results = ranges.into_iter().map(|(first, past)| {
+                    let members = (first..past).filter(|&i| member(i)).map(|i| truth[i]);
+                    let known = members.reduce(|a, b| if any { a || b } else { a && b });
+                    known.or(empty.map(|empty| empty != 0.0))
                 });
-                Ok(Column::booleans(Some(level.clone()), values.collect()))
+                let (values, valid): (Vec<bool>, Vec<bool>) = results.map(|value| (value.unwrap_or(false), value.is_some())).unzip();
+                Ok(Column::booleans(Some(level.clone()), values).with_valid(valid))
             }
             _ => {
                 let values = numbers(&column);
+                let factors = weights.as_ref().map(|weights| numbers(weights).into_owned()).unwrap_or_default();
                 let weight = |i: usize| match &weights {
                     Some(weights) => {
                         let at = if weights.level.is_none() { 0 } else { i };
-                        weights.number(at).unwrap_or(0.0)
+                        weights.is_valid(at).then(|| factors[at])
                     }
-                    None => 1.0,
+                    None => Some(1.0),
                 };
                 let results = ranges.into_iter().map(|(first, past)| {
                     let mut state = Accumulated::default();
                     for i in (first..past).filter(|&i| member(i)) {
-                        state.add(values.get(i).copied().unwrap_or(0.0), weight(i));
+                        if let Some(weight) = weight(i) {
+                            state.add(values.get(i).copied().unwrap_or(0.0), weight);
+                        }
                     }
                     state.finish(reduction).or(empty)
                 });
@@ -111,7 +116,7 @@ impl Evaluator<'_> {
             for i in (first..past).filter(|&i| x.is_valid(i) && position.is_valid(i)) {
                 let at = positions[i];
                 let length = target.rows[row + 1] - target.rows[row];
-                if at < 0.0 || at >= length as f64 {
+                if !(0.0..length as f64).contains(&at) {
                     return Err(Error::data(
                         self.unit.place(row, level.name()),
                         format!("position {at} lies outside the {length} {level}s of the rollout"),
@@ -155,8 +160,8 @@ impl Accumulated {
         self.count += 1;
         self.weight += weight;
         self.total += weight * x;
-        self.least = self.least.min(x);
-        self.greatest = self.greatest.max(x);
+        self.least = least(self.least, x);
+        self.greatest = greatest(self.greatest, x);
         self.last = x;
     }
 

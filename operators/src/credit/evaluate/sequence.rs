@@ -1,6 +1,6 @@
 //! Primitives along a rollout: shift, scan and recur.
 
-use super::elementwise::numbers;
+use super::elementwise::{greatest, least, numbers};
 use super::Evaluator;
 use crate::credit::column::Column;
 use crate::credit::expression::{Expr, Members, Running};
@@ -121,8 +121,8 @@ impl State {
 
     fn add(&mut self, x: f64) {
         self.total = match self.running {
-            Running::Min if self.count > 0.0 => self.total.min(x),
-            Running::Max if self.count > 0.0 => self.total.max(x),
+            Running::Min if self.count > 0.0 => least(self.total, x),
+            Running::Max if self.count > 0.0 => greatest(self.total, x),
             Running::Min | Running::Max => x,
             Running::Sum | Running::Mean | Running::Count => self.total + x,
         };

@@ -8,8 +8,8 @@ use crate::parts::reward::overlong_penalty;
 use crate::recipe::{Kind, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
-    parameter("max_length", "null", "greatest length in tokens"),
-    parameter("max_tokens", "null", "the same, by another name"),
+    parameter("max_length", "16384", "greatest length in tokens"),
+    parameter("max_tokens", "null", "the same, by another name; it wins where given"),
     parameter("buffer", "4096", "length of the ramp before it"),
     parameter("factor", "1.0", "penalty at the greatest length"),
     parameter("cap", "true", "true: the penalty does not grow beyond the factor (OpenRLHF); false or null: it does (NeMo-RL, AReaL)"),
@@ -26,7 +26,7 @@ pub const OVERLONG_PENALTY: Recipe = Recipe {
     fidelity: "capped as OpenRLHF and DAPO; cap=false is NeMo-RL and AReaL",
     parameters: &[PARAMETERS],
     plan: |parameters| {
-        let longest = if parameters.is_null("max_length") { "max_tokens" } else { "max_length" };
+        let longest = if parameters.is_null("max_tokens") { "max_length" } else { "max_tokens" };
         let factor = parameters.number("factor")?;
         let length = if_present(signal("response_length"), if_present(signal("length"), trainable_tokens()));
         let penalty = overlong_penalty(length, parameters.number(longest)?, parameters.number("buffer")?, factor);
