@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const SEED: u64 = 20_260_801;
 const TASKS: u64 = 40;
 /// A response with more tokens is cut off here.
-const TOKEN_BUDGET: usize = 200;
+const TOKEN_BUDGET: usize = 230;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1);
@@ -90,6 +90,7 @@ impl Task {
 
     fn question(&self) -> String {
         let term = self.operations.iter().fold(self.start.to_string(), |term, (operation, b)| format!("({term} {operation} {b})"));
+        let term = &term[1..term.len() - 1];
         format!("What is {term}? Use the calculator, one operation at a time.")
     }
 

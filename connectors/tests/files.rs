@@ -1,4 +1,5 @@
 //! Files in and out: formats, slices of whole groups, broken input, and targets that appear whole.
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
 #[path = "files/broken.rs"]
 mod broken;

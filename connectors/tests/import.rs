@@ -1,4 +1,5 @@
 //! The importers on real files, on broken ones, and with a tokenizer.
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -1,5 +1,9 @@
 //! End-to-end tests in one binary: they link everything, so they are linked once.
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
 mod bits;
+mod documents;
+mod licences;
+mod readme;
 mod real_data;
 mod support;

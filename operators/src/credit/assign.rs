@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray, Float32Array, Float64Array, ListArray, RecordBatch, StringArray};
 use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field};
+use arrow::util::bit_iterator::BitSliceIterator;
 
 use super::check::Checked;
 use super::column::Column;
@@ -52,9 +53,12 @@ impl Assignment {
             evaluated.reasons[row].get_or_insert_with(|| NO_TRAINABLE_TOKEN.to_owned());
         }
         for (row, trained) in in_loss.iter_mut().enumerate() {
-            if *trained && tokens.null_at(&advantage, row)? {
-                *trained = false;
-                evaluated.reasons[row] = Some(format!("{ADVANTAGE} is null"));
+            for name in [ADVANTAGE, RETURNS, WEIGHTS, CLIP_LOW, CLIP_HIGH] {
+                let Some(column) = evaluated.signal(name) else { continue };
+                if *trained && tokens.null_at(column, row)? {
+                    *trained = false;
+                    evaluated.reasons[row] = Some(format!("{name} is null"));
+                }
             }
         }
         let token_advantages = tokens.list(&self.recipe, ADVANTAGE, &advantage, Some(&in_loss))?;
@@ -133,6 +137,12 @@ impl<'a> Tokens<'a> {
         Ok(Tokens { unit, rows: unit.extent(&TOKEN)?.rows.clone(), mask: unit.mask()? })
     }
 
+    /// Runs of trainable tokens among `first..past`.
+    fn trainable(&self, first: usize, past: usize) -> impl Iterator<Item = (usize, usize)> {
+        let bits = BitSliceIterator::new(self.mask.values().values(), self.mask.offset() + first, past - first);
+        bits.map(move |(begin, end)| (first + begin, first + end))
+    }
+
     /// Ranges of tokens of each value of a column.
     fn ranges(&self, column: &Column) -> Result<Vec<(usize, usize)>> {
         let level = column.level.clone().unwrap_or(ROLLOUT);
@@ -180,9 +190,11 @@ impl<'a> Tokens<'a> {
             Err(Error::data(self.unit.place(row, name), format!("{recipe} produced {x}"), "give the recipe an epsilon or a zero rule"))
         };
         if column.level.as_ref() == Some(&TOKEN) {
-            for (token, value) in values.iter_mut().enumerate() {
-                if self.mask.value(token) && column.is_valid(token) {
-                    *value = finite(token, token)?;
+            for (begin, end) in self.trainable(0, self.mask.len()) {
+                for (token, value) in (begin..end).zip(&mut values[begin..end]) {
+                    if column.is_valid(token) {
+                        *value = finite(token, token)?;
+                    }
                 }
             }
         } else {
@@ -193,12 +205,7 @@ impl<'a> Tokens<'a> {
                 }
                 let x = finite(i, first)?;
                 if x != 0.0 {
-                    values[first..past].fill(x);
-                }
-            }
-            for (token, value) in values.iter_mut().enumerate() {
-                if !self.mask.value(token) {
-                    *value = 0.0;
+                    self.trainable(first, past).for_each(|(begin, end)| values[begin..end].fill(x));
                 }
             }
         }

@@ -61,6 +61,9 @@ impl Checked {
         };
         let credit = credit.try_map(|name, expr| {
             checker.current = name.to_owned();
+            if checker.types.contains_key(name) {
+                return Err(checker.fail("is defined twice", "give the second expression another name"));
+            }
             let resolved = checker.resolve(expr)?;
             let (kind, passes) = checker.check(&resolved, false)?;
             checker.types.insert(name.to_owned(), kind);
@@ -125,8 +128,11 @@ impl Checker<'_> {
     fn available(&self, expr: &Expr) -> bool {
         match expr.node() {
             Node::Signal { name } => self.has(name),
-            Node::Mask | Node::Kind { .. } | Node::Policy { .. } => true,
-            Node::Index { level, .. } | Node::Count { level, .. } => self.schema.has_level(level),
+            Node::Mask => true,
+            Node::Kind { level, .. } => self.has("step_kinds") && self.schema.has_level(level),
+            Node::Index { level, .. } | Node::Count { level, .. } | Node::Policy { level } | Node::Values { level, .. } => {
+                self.schema.has_level(level)
+            }
             Node::IfPresent { x, otherwise } => self.available(x) || self.available(otherwise),
             node => node.children().iter().all(|child| self.available(child)),
         }
@@ -161,12 +167,26 @@ impl Checker<'_> {
         columns.extend(self.reads.iter().cloned());
         let mut levels = self.levels.clone();
         levels.extend(columns.iter().filter_map(|name| self.schema.signal(name)).filter_map(|kind| kind.level.clone()));
+        let at = |level: &Level| -> Vec<String> {
+            self.schema.names().filter(|name| self.schema.signal(name).is_some_and(|kind| kind.level.as_ref() == Some(level))).map(str::to_owned).collect()
+        };
         for level in levels {
-            let level = level.parts().map_or(level, |(outer, _)| outer);
-            let names = if level == TURN { vec![STEP, TURN] } else { vec![level] };
-            for level in names {
-                for part in ["ends", "starts", "kinds", "turns"] {
+            let level = match level.parts() {
+                Some((outer, _)) => {
+                    columns.extend(at(&level));
+                    outer
+                }
+                None => level,
+            };
+            let names = if level == TURN && !at(&STEP).is_empty() { vec![STEP] } else { vec![level] };
+            for level in names.into_iter().filter(|level| *level != TOKEN && *level != ROLLOUT) {
+                for part in ["ends", "starts", "kinds", "turns", "ids"] {
                     columns.insert(format!("{level}_{part}"));
+                }
+                // Without ends or ids, any list of the level may be the one that tells its length.
+                let measured = ["ends", "ids"].iter().any(|part| self.schema.signal(&format!("{level}_{part}")).is_some());
+                if !measured {
+                    columns.extend(at(&level));
                 }
             }
         }
@@ -240,6 +260,9 @@ impl Checker<'_> {
                         hint: "import with steps".into(),
                     });
                 }
+                self.nested(&STEP, level)?;
+                self.reads.insert("step_kinds".into());
+                self.levels.insert(STEP);
                 Type { level: Some(self.level(level)?), value: ValueType::Boolean }
             }
             Node::Progress { .. } => number(Some(ROLLOUT)),
@@ -249,7 +272,7 @@ impl Checker<'_> {
                 self.expect(&kind, wanted, x)?;
                 let value = match function {
                     Function::Floor | Function::Ceil | Function::Sign => ValueType::Integer,
-                    Function::Negate | Function::Absolute | Function::Square => kind.value,
+                    Function::Negate | Function::Absolute | Function::Square if kind.value == ValueType::Integer => ValueType::Integer,
                     _ => wanted,
                 };
                 Type { level: kind.level, value }
@@ -286,11 +309,11 @@ impl Checker<'_> {
                 Type { level: kind.level, value: ValueType::Boolean }
             }
             Node::Shift { x, initial, members, .. } => {
-                let kind = check!(x);
+                let mut kind = check!(x);
                 let level = self.elements(&kind, x)?;
                 if let Some(initial) = initial {
                     let first = check!(initial);
-                    self.same(&kind, &first, x, initial)?;
+                    kind.value = self.same(&kind, &first, x, initial)?;
                     self.coarser(&first.level, &level, initial)?;
                 }
                 passes = passes.max(self.members(members, &level, guarded)?);
@@ -321,7 +344,7 @@ impl Checker<'_> {
                 passes = passes.max(self.members(members, &level, guarded)?);
                 number(Some(level))
             }
-            Node::Reduce { x, level, reduction, weights, members, .. } => {
+            Node::Reduce { x, level, reduction, weights, members, empty } => {
                 let kind = check!(x);
                 let from = self.elements(&kind, x)?;
                 self.nested(&from, level)?;
@@ -331,25 +354,33 @@ impl Checker<'_> {
                     self.coarser(&weight.level, &from, weights)?;
                 }
                 passes = passes.max(self.members(members, &from, guarded)?);
-                let value = self.reduced(*reduction, &kind, x)?;
+                let mut value = self.reduced(*reduction, &kind, x, weights.is_some())?;
+                if empty.is_some() && matches!(reduction, super::Reduction::First | super::Reduction::Last) {
+                    self.expect(&kind, ValueType::Number, x)?;
+                    value = ValueType::Number;
+                }
                 Type { level: Some(self.level(level)?), value }
             }
             Node::Spread { x, level, position, members } => {
                 let kind = check!(x);
                 let fine = self.level(level)?;
                 self.coarser(&kind.level, &fine, x)?;
+                let mut value = kind.value;
                 if *position != Position::All {
                     self.expect(&kind, ValueType::Number, x)?;
+                    value = if value == ValueType::Integer { value } else { ValueType::Number };
                 }
                 passes = passes.max(self.members(members, level, guarded)?);
-                Type { level: Some(level.clone()), value: kind.value }
+                Type { level: Some(level.clone()), value }
             }
             Node::Place { x, level, position, reduction } => {
                 let (kind, at) = (check!(x), check!(position));
                 self.expect(&at, ValueType::Integer, position)?;
                 self.meet(&kind.level, &at.level, expr)?;
-                let value = self.reduced(*reduction, &kind, x)?;
-                Type { level: Some(self.level(level)?), value }
+                self.expect(&kind, ValueType::Number, x)?;
+                self.numeric(*reduction, expr)?;
+                let whole = *reduction == super::Reduction::Count || kind.value == ValueType::Integer && *reduction != super::Reduction::Mean;
+                Type { level: Some(self.level(level)?), value: if whole { ValueType::Integer } else { ValueType::Number } }
             }
             Node::Aggregate { x, statistic, by, members, weights, once_per, others } => {
                 let kind = check!(x);
@@ -361,7 +392,12 @@ impl Checker<'_> {
                     self.coarser(&extra_type.level, &from, extra)?;
                 }
                 passes = passes.max(self.members(members, &from, guarded)?);
+                let ordered = matches!(statistic, Statistic::MedianLower | Statistic::Median | Statistic::Quantile(_) | Statistic::Distinct);
+                if ordered && (*others || weights.is_some()) {
+                    return Err(self.fail(format!("`{expr}` is not defined"), "medians, quantiles and distinct counts have neither weights nor a form over the others"));
+                }
                 let value = match statistic {
+                    Statistic::Count if weights.is_some() => ValueType::Number,
                     Statistic::Count | Statistic::Distinct => ValueType::Integer,
                     _ => {
                         self.expect(&kind, ValueType::Number, x)?;
@@ -393,8 +429,9 @@ impl Checker<'_> {
                 self.coarser(&kind.level, &self.elements(&ids_type, ids)?, x)?;
                 Type { level: Some(self.elements(&key_type, key)?), value: kind.value }
             }
-            Node::Send { x, to, position, .. } => {
+            Node::Send { x, to, position, reduction } => {
                 let (kind, to_type) = (check!(x), check!(to));
+                self.numeric(*reduction, expr)?;
                 self.expect(&kind, ValueType::Number, x)?;
                 self.expect(&to_type, ValueType::Text, to)?;
                 self.coarser(&kind.level, &ROLLOUT, x)?;
@@ -497,9 +534,17 @@ impl Checker<'_> {
         Ok(Type { level, value })
     }
 
-    fn reduced(&self, reduction: super::Reduction, kind: &Type, x: &Expr) -> Result<ValueType> {
+    fn numeric(&self, reduction: super::Reduction, expr: &Expr) -> Result<()> {
+        match reduction {
+            super::Reduction::Any | super::Reduction::All => Err(self.fail(format!("`{expr}` brings truth values together"), "use max for any and min for all")),
+            _ => Ok(()),
+        }
+    }
+
+    fn reduced(&self, reduction: super::Reduction, kind: &Type, x: &Expr, weighted: bool) -> Result<ValueType> {
         use super::Reduction::{All, Any, Count, First, Last};
         match reduction {
+            Count if weighted => Ok(ValueType::Number),
             Count => Ok(ValueType::Integer),
             Any | All => self.expect(kind, ValueType::Boolean, x).map(|()| ValueType::Boolean),
             First | Last => Ok(kind.value),
@@ -509,11 +554,13 @@ impl Checker<'_> {
 
     fn members(&mut self, members: &Members, level: &Level, guarded: bool) -> Result<usize> {
         self.levels.insert(level.clone());
-        let Some(condition) = &members.condition else { return Ok(0) };
+        // Who is in the baseline must be known first.
+        let baseline = self.depths.get(super::IN_BASELINE).copied().unwrap_or(0);
+        let Some(condition) = &members.condition else { return Ok(baseline) };
         let (kind, passes) = self.check(condition, guarded)?;
         self.expect(&kind, ValueType::Boolean, condition)?;
         self.coarser(&kind.level, level, condition)?;
-        Ok(passes)
+        Ok(passes.max(baseline))
     }
 
     /// Finest level of the keys (rollout without any), and their batch passes.

@@ -22,8 +22,23 @@ const ADDS_BEFORE_CARRY: u32 = 1 << 28;
 pub struct ExactSum {
     limbs: Vec<i64>,
     adds: u32,
-    /// Sum of values that are infinite or NaN, which the limbs cannot hold.
+    /// Sum of values that are infinite or NaN, which the limbs cannot hold; stored by its bits.
+    #[serde(with = "bits")]
     special: f64,
+}
+
+mod bits {
+    //! A number by its bits: JSON has no infinities.
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(x: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(x.to_bits())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        u64::deserialize(deserializer).map(f64::from_bits)
+    }
 }
 
 impl Default for ExactSum {

@@ -11,6 +11,7 @@ mod expression;
 mod level;
 mod load;
 mod order;
+mod pieces;
 mod print;
 mod program;
 mod providers;

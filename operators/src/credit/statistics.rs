@@ -24,8 +24,11 @@ struct Accumulator {
     weight: ExactSum,
     sum: ExactSum,
     squares: ExactSum,
+    #[serde(with = "bits")]
     least: Option<f64>,
+    #[serde(with = "bits")]
     greatest: Option<f64>,
+    #[serde(with = "bits")]
     values: Vec<f64>,
     distinct: BTreeSet<Vec<u8>>,
 }
@@ -212,6 +215,40 @@ pub(super) fn quantile(sorted: &[f64], statistic: Statistic) -> Option<f64> {
     };
     let (low, high) = (at.floor() as usize, at.ceil() as usize);
     Some(sorted[low] + (sorted[high] - sorted[low]) * (at - low as f64))
+}
+
+mod bits {
+    //! Numbers by their bits: JSON has no infinities.
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<'a, T, S: Serializer>(numbers: &'a T, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        &'a T: IntoIterator<Item = &'a f64>,
+    {
+        numbers.into_iter().map(|x| x.to_bits()).collect::<Vec<u64>>().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, T: FromNumbers, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+        let bits: Vec<u64> = Vec::deserialize(deserializer)?;
+        Ok(T::from_numbers(bits.into_iter().map(f64::from_bits)))
+    }
+
+    pub trait FromNumbers {
+        fn from_numbers(numbers: impl Iterator<Item = f64>) -> Self;
+    }
+
+    impl FromNumbers for Option<f64> {
+        fn from_numbers(mut numbers: impl Iterator<Item = f64>) -> Self {
+            numbers.next()
+        }
+    }
+
+    impl FromNumbers for Vec<f64> {
+        fn from_numbers(numbers: impl Iterator<Item = f64>) -> Self {
+            numbers.collect()
+        }
+    }
 }
 
 mod entries {

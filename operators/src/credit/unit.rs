@@ -66,13 +66,12 @@ impl Unit {
             }
             groups.push(batch.num_rows());
         }
-        Ok(Unit {
-            batch,
-            groups,
-            group_of,
-            extents: RefCell::default(),
-            policy_steps: RefCell::default(),
-        })
+        Ok(Unit::of_groups(batch, groups, group_of))
+    }
+
+    /// A unit of rows that are in canonical order, with its groups.
+    pub(super) fn of_groups(batch: RecordBatch, groups: Vec<usize>, group_of: Vec<usize>) -> Self {
+        Unit { batch, groups, group_of, extents: RefCell::default(), policy_steps: RefCell::default() }
     }
 
     /// The rows, in canonical order.

@@ -12,7 +12,7 @@ use crate::{Error, Place, Result};
 /// Most bytes of a unit, unless a single group is larger.
 pub const UNIT_BYTES: usize = 8 << 20;
 /// Units below this size wait for more rows.
-const FEW_BYTES: usize = 1 << 20;
+const FEW_BYTES: usize = 64 << 10;
 
 /// The units of one slice.
 ///

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::Field;
 
@@ -20,10 +20,6 @@ pub fn list<T: Clone>(cells: &[Cell<T>], values: impl Fn(Vec<Option<T>>) -> Arra
 
 pub fn doubles(values: Vec<Option<f64>>) -> ArrayRef {
     Arc::new(Float64Array::from(values))
-}
-
-pub fn singles(values: Vec<Option<f64>>) -> ArrayRef {
-    Arc::new(Float32Array::from_iter(values.into_iter().map(|x| x.map(|x| x as f32))))
 }
 
 pub fn offsets(values: Vec<Option<usize>>) -> ArrayRef {

@@ -107,9 +107,4 @@ impl Data {
     pub fn same_group(&self, a: usize, b: usize) -> bool {
         self.rows[a].iteration == self.rows[b].iteration && self.rows[a].group == self.rows[b].group
     }
-
-    /// Some of the rows.
-    pub fn only(&self, rows: &[usize]) -> Data {
-        Data { rows: rows.iter().map(|&row| self.rows[row].clone()).collect(), given_turns: self.given_turns }
-    }
 }

@@ -1,9 +1,12 @@
 //! Credit expressions against a naive reference, their laws, their checker and the operators that add signals.
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
 mod arrays;
 mod checker;
 mod data;
 mod derived;
+mod edges;
+mod fuzz;
 mod generator;
 mod laws;
 mod naive;
@@ -11,5 +14,6 @@ mod operators;
 mod primitives;
 mod printing;
 mod program;
+mod recipes;
 mod shape;
 mod statistics;

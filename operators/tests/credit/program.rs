@@ -74,6 +74,11 @@ pub fn assert_exact(data: &Data, expr: &Expr, wanted: &Cells, seed: u64) {
     assert_close(data, expr, wanted, seed, 0.0);
 }
 
+/// The same for formulas that divide by small numbers.
+pub fn assert_near(data: &Data, expr: &Expr, wanted: &Cells, seed: u64) {
+    assert_close(data, expr, wanted, seed, 1e-10);
+}
+
 fn assert_close(data: &Data, expr: &Expr, wanted: &Cells, seed: u64, tolerance: f64) {
     let got = value_of(data, expr, seed).unwrap_or_else(|error| panic!("{expr}: {error}"));
     assert_eq!(got.len(), wanted.len(), "{expr}");

@@ -10,6 +10,10 @@ use meed_operators::{Error, Result};
 
 use super::summary::Summary;
 
+/// Tokens that are assigned at a time: signals of that length stay in the processor's caches, and
+/// their memory is used again for the next.
+const PIECE_TOKENS: usize = 16 << 10;
+
 /// A recipe made ready for the data.
 pub(super) struct Ready {
     pub assignment: Assignment,
@@ -35,12 +39,20 @@ impl Stage for AssignStage {
     }
 
     fn apply(&mut self, _epoch: u64, unit: RecordBatch) -> Result<Vec<RecordBatch>> {
-        let plain = Unit::new(unit)?;
-        let mut rows = Vec::with_capacity(self.ready.len());
+        let mut rows = Vec::new();
+        for piece in Unit::new(unit)?.pieces(PIECE_TOKENS)? {
+            self.assign(&piece, &mut rows)?;
+        }
+        Ok(rows)
+    }
+}
+
+impl AssignStage {
+    fn assign(&self, plain: &Unit, rows: &mut Vec<RecordBatch>) -> Result<()> {
         for (index, (ready, statistics)) in self.ready.iter().zip(self.statistics.iter()).enumerate() {
             let widened;
             let unit = if ready.operators.is_empty() {
-                &plain
+                plain
             } else {
                 widened = ready.unit(plain.batch())?;
                 &widened
@@ -53,7 +65,7 @@ impl Stage for AssignStage {
             }
             rows.push(assigned.rows);
         }
-        Ok(rows)
+        Ok(())
     }
 }
 

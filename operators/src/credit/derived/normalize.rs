@@ -1,6 +1,6 @@
 //! Normalisation with every convention named: centre, scale, epsilons, zero and singleton rules.
 
-use crate::credit::build::{aggregate, batch, group, mean, members, sum, value, when};
+use crate::credit::build::{aggregate, batch, group, mean, members, sum, when};
 use crate::credit::expression::{By, Expr, Scope, Statistic};
 use crate::credit::level::Level;
 
@@ -191,7 +191,7 @@ pub fn normalize(x: Expr, norm: &Norm) -> Expr {
                     when(known.clone().equals(0.0), centered.clone(), centered.clone() / (known + norm.eps))
                 }
                 ZeroStd::ZeroBelow(bound) => {
-                    when(known.clone().at_most(bound), value(0.0), centered.clone() / (known + norm.eps))
+                    when(known.clone().at_most(bound), centered.clone() * 0.0, centered.clone() / (known + norm.eps))
                 }
             }
         }

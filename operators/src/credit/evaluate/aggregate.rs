@@ -1,9 +1,9 @@
 //! Statistics over members with the same key, inside units and over batches.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use super::elementwise::numbers;
+use super::elementwise::{greatest as greater, least as lesser, numbers};
 use super::keys::encode;
 use super::Evaluator;
 use crate::credit::column::Column;
@@ -25,6 +25,7 @@ struct Counted {
 struct Moments {
     first: Option<f64>,
     weight: f64,
+    total: f64,
     deviation: f64,
     mean: f64,
     squares: f64,
@@ -36,13 +37,14 @@ impl Evaluator<'_> {
     /// Values, level and weights of the members of a statistic. A spread to a finer level is not
     /// materialised: each coarse value counts as often as it has finer members.
     fn counted(&mut self, expr: &Expr) -> Result<Counted> {
-        let Node::Aggregate { x, members, weights, once_per, others, by, .. } = expr.node() else {
+        let Node::Aggregate { x, statistic, members, weights, once_per, others, by } = expr.node() else {
             return Err(Error::expression(expr.to_string(), "is not a statistic", ""));
         };
         if let Node::Spread { x: inner, level: fine, position: Position::All, .. } = x.node()
             && weights.is_none()
             && once_per.is_none()
             && !others
+            && !matches!(statistic, Statistic::MedianLower | Statistic::Median | Statistic::Quantile(_))
         {
             let inner = self.value(inner)?;
             let (key_level, _) = self.key_columns(by)?;
@@ -83,20 +85,29 @@ impl Evaluator<'_> {
         let mut counted = self.counted(expr)?;
         let keys = self.key_ids(by)?;
         let ids = self.ids_at(&keys, &counted.level)?;
+        // The member that counts for each value: itself, or the first with the same `once_per` key.
+        let mut own: Vec<usize> = (0..ids.len()).collect();
         if let Some(once_per) = once_per {
             let column = self.value(once_per)?;
             let column = self.at(&column, &counted.level)?;
-            let mut seen = HashSet::new();
-            for (i, id) in ids.iter().enumerate() {
-                let mut encoded = id.unwrap_or(u32::MAX).to_le_bytes().to_vec();
-                let keyed = encode(&column, i, &mut encoded);
-                if counted.weights[i] != 0.0 && !(keyed && seen.insert(encoded)) {
-                    counted.weights[i] = 0.0;
+            let once: Vec<Option<Vec<u8>>> = ids.iter().enumerate().map(|(i, id)| {
+                let mut encoded = (*id)?.to_le_bytes().to_vec();
+                encode(&column, i, &mut encoded).then_some(encoded)
+            }).collect();
+            let mut first: HashMap<&[u8], usize> = HashMap::new();
+            for (i, (key, weight)) in once.iter().zip(&mut counted.weights).enumerate() {
+                if *weight != 0.0 && !key.as_ref().is_some_and(|key| *first.entry(key.as_slice()).or_insert(i) == i) {
+                    *weight = 0.0;
+                }
+            }
+            for (own, key) in own.iter_mut().zip(&once) {
+                if let Some(&counting) = key.as_ref().and_then(|key| first.get(key.as_slice())) {
+                    *own = counting;
                 }
             }
         }
         if *others {
-            return Ok(of_others(*statistic, &counted, &ids, keys.count));
+            return Ok(of_others(*statistic, &counted, &ids, &own, keys.count));
         }
         let results = statistics(*statistic, &counted, &ids, keys.count);
         let values = keys.ids.iter().map(|id| id.and_then(|id| results[id as usize]));
@@ -142,7 +153,7 @@ impl Evaluator<'_> {
             return Err(Error::expression(expr.to_string(), "is not a statistic", ""));
         };
         let (level, columns) = self.key_columns(by)?;
-        let table = self.statistics.table(&expr.to_string());
+        let table = self.statistics.table(&expr.to_string()).ok_or_else(|| not_gathered(expr))?;
         let neutral = matches!(statistic, Statistic::Count | Statistic::Sum | Statistic::Distinct).then_some(0.0);
         let rows = self.row_of(&level)?;
         let values = rows.iter().enumerate().map(|(at, &row)| {
@@ -150,8 +161,7 @@ impl Evaluator<'_> {
             if !columns.iter().all(|column| encode(column, at, &mut encoded)) {
                 return None;
             }
-            let found = table.and_then(|table| table.get(&(self.unit.iteration(row), encoded)));
-            found.copied().unwrap_or(neutral)
+            table.get(&(self.unit.iteration(row), encoded)).copied().unwrap_or(neutral)
         });
         let (values, valid): (Vec<f64>, Vec<bool>) = values.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
         Ok(Column::numbers(Some(level), values).with_valid(valid))
@@ -165,6 +175,11 @@ impl Evaluator<'_> {
         }
         Ok(rows)
     }
+}
+
+/// A batch statistic that no pass has seen: a fault of the caller, never a neutral value.
+pub(super) fn not_gathered(expr: &Expr) -> Error {
+    Error::expression(expr.to_string(), "was not gathered over the batch", "observe every unit once per pass before evaluating")
 }
 
 fn statistics(statistic: Statistic, counted: &Counted, ids: &[Option<u32>], count: usize) -> Vec<Option<f64>> {
@@ -215,9 +230,10 @@ fn moments(counted: &Counted, ids: &[Option<u32>], count: usize) -> Vec<Moments>
         let entry = &mut moments[id];
         let first = *entry.first.get_or_insert(values[i]);
         entry.weight += weight;
+        entry.total += weight * values[i];
         entry.deviation += weight * (values[i] - first);
-        entry.least = Some(entry.least.map_or(values[i], |least| least.min(values[i])));
-        entry.greatest = Some(entry.greatest.map_or(values[i], |greatest| greatest.max(values[i])));
+        entry.least = Some(entry.least.map_or(values[i], |least| lesser(least, values[i])));
+        entry.greatest = Some(entry.greatest.map_or(values[i], |greatest| greater(greatest, values[i])));
     });
     for entry in &mut moments {
         entry.mean = entry.first.unwrap_or(0.0) + entry.deviation / entry.weight;
@@ -232,7 +248,7 @@ fn moments(counted: &Counted, ids: &[Option<u32>], count: usize) -> Vec<Moments>
 impl Moments {
     fn finish(&self, statistic: Statistic) -> Option<f64> {
         match statistic {
-            Statistic::Sum => Some(self.first.map_or(0.0, |first| first * self.weight + self.deviation)),
+            Statistic::Sum => Some(self.total),
             Statistic::Mean => self.first.filter(|_| self.weight != 0.0).map(|_| self.mean),
             Statistic::Min => self.least,
             Statistic::Max => self.greatest,
@@ -273,7 +289,7 @@ impl Running {
 
 /// The statistic of the other members for every value. Members before and after are merged, so
 /// that nothing is subtracted: equal others have exactly variance 0.
-fn of_others(statistic: Statistic, counted: &Counted, ids: &[Option<u32>], count: usize) -> Column {
+fn of_others(statistic: Statistic, counted: &Counted, ids: &[Option<u32>], own: &[usize], count: usize) -> Column {
     let values = numbers(&counted.x);
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); count];
     each_member(counted, ids, |i, id, _| members[id].push(i));
@@ -294,7 +310,7 @@ fn of_others(statistic: Statistic, counted: &Counted, ids: &[Option<u32>], count
     }
     let results = ids.iter().enumerate().map(|(i, id)| {
         let id = (*id)? as usize;
-        let of = others[i].unwrap_or(whole[id]);
+        let of = others[own[i]].unwrap_or(whole[id]);
         match statistic {
             Statistic::Count => Some(of.weight),
             Statistic::Sum => Some(of.mean * of.weight),
@@ -304,8 +320,8 @@ fn of_others(statistic: Statistic, counted: &Counted, ids: &[Option<u32>], count
                 (degrees > 0.0).then(|| of.squares / degrees)
             }
             Statistic::Min | Statistic::Max => {
-                let better = if statistic == Statistic::Min { f64::min } else { f64::max };
-                members[id].iter().filter(|&&k| k != i).map(|&k| values[k]).reduce(better)
+                let better = if statistic == Statistic::Min { lesser } else { greater };
+                members[id].iter().filter(|&&k| k != own[i]).map(|&k| values[k]).reduce(better)
             }
             _ => None,
         }

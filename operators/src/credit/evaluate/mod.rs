@@ -158,6 +158,7 @@ impl<'a> Evaluator<'a> {
         })
     }
 
+    /// Takes rollouts out of the baseline; what was evaluated before counted other members.
     fn restrict_baseline(&mut self, column: &Column) -> Result<()> {
         let column = self.spread_constant(&Rc::new(column.clone()), &ROLLOUT)?;
         for row in 0..self.unit.rows() {
@@ -166,6 +167,7 @@ impl<'a> Evaluator<'a> {
                 self.reasons[row] = Some("excluded by the recipe".to_owned());
             }
         }
+        self.memo.clear();
         Ok(())
     }
 

@@ -62,9 +62,9 @@ impl Evaluator<'_> {
         let (column, level, taking_part) = self.ranked(x, members)?;
         let keys = self.batch_keys(by, &level)?;
         let values = numbers(&column);
-        let table = self.statistics.sorted(&expr.to_string());
+        let table = self.statistics.sorted(&expr.to_string()).ok_or_else(|| super::aggregate::not_gathered(expr))?;
         let ranks = keys.iter().enumerate().map(|(i, key)| {
-            let sorted = table?.get(key.as_ref()?)?;
+            let sorted = table.get(key.as_ref()?)?;
             (taking_part[i] && column.is_valid(i)).then(|| {
                 let own = values[i] + 0.0;
                 let below = sorted.partition_point(|x| x.total_cmp(&own).is_lt());

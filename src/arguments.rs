@@ -1,0 +1,229 @@
+//! The command line: names, flags and their help.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use meed::connectors::OnError;
+use meed::connectors::import::IMPORTERS;
+use meed::pipelines::parameters::parse;
+use meed::{Error, Result};
+use serde_json::Value;
+
+/// Decides who earned the reward: assigns credit to the tokens, steps and turns of rollouts.
+#[derive(Debug, Parser)]
+#[command(name = "meed", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Arguments {
+    /// Where datasets are: a directory, or an s3://, az:// or gs:// URI
+    #[arg(long, global = true, env = "MEED_CATALOG", default_value = "./meed-data", value_name = "URI")]
+    pub catalog: String,
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Import(ImportArguments),
+    Assign(AssignArguments),
+    /// List the recipes
+    Recipes {
+        /// As a JSON array, with parameters
+        #[arg(long)]
+        json: bool,
+    },
+    Explain(ExplainArguments),
+    Compare(CompareArguments),
+    Sql(SqlArguments),
+    /// List the datasets of the catalog
+    Datasets {
+        /// As a JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the commits of a dataset, newest first, and what made each of them
+    History {
+        /// Name of the dataset; its scores, advantages and so on are shown with it
+        dataset: String,
+        /// As a JSON array
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Read what other programs wrote into a dataset of rollouts
+#[derive(Debug, Args)]
+#[command(after_help = importers())]
+pub struct ImportArguments {
+    /// What the files are
+    #[arg(value_parser = PossibleValuesParser::new(IMPORTERS.iter().map(|importer| importer.name())), hide_possible_values = true)]
+    pub format: String,
+    /// Files, directories of Parquet files, patterns or URIs
+    #[arg(required = true)]
+    pub path: Vec<String>,
+    /// Dataset, or file that ends in .parquet, .jsonl or .arrow
+    #[arg(long, value_name = "DATASET|FILE")]
+    pub to: String,
+    /// Tokenise text with this tokenizer.json, in place of one token per byte
+    #[arg(long, value_name = "FILE")]
+    pub tokenizer: Option<PathBuf>,
+    /// Policy version of the rollouts, where the files do not say
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    pub iteration: i64,
+    #[command(flatten)]
+    pub bad_rows: BadRows,
+    /// Import again what was imported before, and append it
+    #[arg(long)]
+    pub new_run: bool,
+}
+
+/// Assign credit by one or more recipes: one row per rollout and recipe
+#[derive(Debug, Args)]
+pub struct AssignArguments {
+    #[command(flatten)]
+    pub recipes: Recipes,
+    /// Dataset of rollouts (name or name@version), or a file, directory or URI
+    #[arg(long, value_name = "DATASET|FILE")]
+    pub from: String,
+    /// Dataset, whose table `<name>_advantages` is written, or a file
+    #[arg(long, value_name = "DATASET|FILE")]
+    pub to: String,
+    #[command(flatten)]
+    pub workers: Workers,
+    #[command(flatten)]
+    pub bad_rows: BadRows,
+    /// Run again what is done, and append its rows
+    #[arg(long)]
+    pub new_run: bool,
+    /// Timely's own options, such as -n <processes> -p <this one> -h <host file>
+    #[arg(last = true, value_name = "TIMELY")]
+    pub timely: Vec<String>,
+}
+
+/// Explain a recipe: formula, parameters, and the credit expressions that it is made of
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    /// Name of the recipe
+    pub recipe: String,
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Check it against the columns of this dataset or file
+    #[arg(long, value_name = "DATASET|FILE")]
+    pub from: Option<String>,
+}
+
+/// Assign by several recipes and compare what they say, without storing it
+#[derive(Debug, Args)]
+pub struct CompareArguments {
+    #[command(flatten)]
+    pub recipes: Recipes,
+    /// Dataset of rollouts (name or name@version), or a file, directory or URI
+    #[arg(long, value_name = "DATASET|FILE")]
+    pub from: String,
+    #[command(flatten)]
+    pub workers: Workers,
+    #[command(flatten)]
+    pub bad_rows: BadRows,
+}
+
+/// Query datasets and files with SQL
+#[derive(Debug, Args)]
+pub struct SqlArguments {
+    /// The query; read from stdin where absent
+    pub query: Option<String>,
+    /// How the rows are written
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: RowFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Recipes {
+    /// Names of recipes, separated by commas
+    #[arg(long = "recipe", value_name = "NAME", value_delimiter = ',', required = true)]
+    pub names: Vec<String>,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+#[derive(Debug, Args)]
+pub struct Settings {
+    /// Set a parameter of every recipe that has it, or of one (<recipe>.<key>=<value>), or bind a
+    /// signal that a recipe reads to another column
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    pub set: Vec<(String, Value)>,
+}
+
+#[derive(Debug, Args)]
+pub struct Workers {
+    /// Worker threads [default: number of cores]
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+}
+
+impl Workers {
+    /// The number that was given, or that of cores.
+    pub fn count(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.workers.unwrap_or_else(cores)
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct BadRows {
+    /// What to do with a row that breaks a rule
+    #[arg(long, value_enum, default_value = "fail", value_name = "fail|skip", hide_possible_values = true)]
+    on_error: Choice,
+    /// Write skipped rows to this file, as JSON Lines
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+}
+
+impl BadRows {
+    /// What was chosen.
+    pub fn on_error(&self) -> OnError {
+        match self.on_error {
+            Choice::Fail => OnError::Fail,
+            Choice::Skip => OnError::Skip,
+        }
+    }
+
+    /// The file for skipped rows.
+    pub fn rejects(&self) -> Result<Option<&PathBuf>> {
+        match (&self.rejects, self.on_error) {
+            (Some(_), Choice::Fail) => Err(Error::usage("--rejects has nothing to write", "add --on-error skip")),
+            (file, _) => Ok(file.as_ref()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Choice {
+    Fail,
+    Skip,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RowFormat {
+    Table,
+    Csv,
+    Json,
+    Parquet,
+    Arrow,
+}
+
+fn setting(text: &str) -> std::result::Result<(String, Value), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), parse(value))),
+        _ => Err("write it as key=value, such as eps=1e-4".to_owned()),
+    }
+}
+
+fn importers() -> String {
+    let mut text = "Formats:".to_owned();
+    for importer in IMPORTERS {
+        text.push_str(&format!("\n  {:<11} {}", importer.name(), importer.reads()));
+    }
+    text
+}

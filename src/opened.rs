@@ -1,0 +1,229 @@
+//! Rollouts made ready to be read in slices of whole groups: staged and sorted where they are not.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use meed_catalog::{Catalog, Dataset, Input, SortInput, Sorted, sort_by_group};
+use meed_connectors::parquet_source::SLICE_BYTES;
+use meed_connectors::{
+    Clustering, DataFile, Format, Location, OnError, ParquetSource, ReadOptions, Rejects, check_clustering,
+    read_batches_with, write_batches,
+};
+use meed_operators::columns::Table;
+use meed_operators::engine::Source;
+use meed_operators::{Error, Result};
+use tempfile::TempDir;
+
+use crate::address::{Address, full_uri};
+
+/// Bytes that sorting may hold in memory; the rest goes to disk.
+const SORT_BYTES: usize = 512 << 20;
+
+/// Rollouts that are open, with what has to live as long.
+pub(crate) struct Opened {
+    pub(crate) source: Arc<ParquetSource>,
+    /// Staged and sorted files, removed in the end.
+    pub(crate) directories: Vec<TempDir>,
+    /// What was opened, for lineage.
+    uri: String,
+    fingerprint: String,
+    version: Option<u64>,
+    origin: Origin,
+}
+
+/// What to sort, where the rows have to be sorted.
+enum Origin {
+    Files(Vec<PathBuf>),
+    Dataset(Dataset),
+    /// Files in an object store, which are brought here first.
+    Remote,
+}
+
+impl Opened {
+    /// Opens a dataset or a file. Files of other formats than Parquet are copied to a temporary
+    /// Parquet file first.
+    pub(crate) fn open(
+        address: &Address,
+        catalog: &Catalog,
+        options: &ReadOptions,
+        note: &dyn Fn(&str),
+    ) -> Result<Self> {
+        match address {
+            Address::Dataset(name) => Self::dataset(catalog.dataset(&name.to_string())?, catalog),
+            Address::File(location) => match Format::of(location.uri()) {
+                None | Some(Format::Parquet) => Self::parquet(location),
+                Some(format) => Self::staged(location, format, options, note),
+            },
+        }
+    }
+
+    fn dataset(dataset: Dataset, catalog: &Catalog) -> Result<Self> {
+        if let Some(kind) = dataset.table_kind()
+            && kind != Table::Rollouts
+        {
+            return Err(Error::usage(
+                format!("dataset {} holds {}, not rollouts", dataset.name(), kind.name()),
+                "`meed datasets` says what each dataset holds",
+            ));
+        }
+        Ok(Opened {
+            source: Arc::new(source_of(&dataset, catalog)?),
+            directories: Vec::new(),
+            uri: dataset.uri(),
+            fingerprint: dataset.fingerprint(),
+            version: Some(dataset.version()),
+            origin: Origin::Dataset(dataset),
+        })
+    }
+
+    fn parquet(location: &Location) -> Result<Self> {
+        let source = ParquetSource::open(location, SLICE_BYTES)?;
+        let files = location.files()?;
+        let local: Option<Vec<PathBuf>> = files
+            .iter()
+            .map(|file| file.local_path().map(PathBuf::from))
+            .collect();
+        Ok(Opened {
+            directories: Vec::new(),
+            uri: full_uri(location),
+            fingerprint: source.fingerprint(),
+            version: None,
+            origin: local.map_or(Origin::Remote, Origin::Files),
+            source: Arc::new(source),
+        })
+    }
+
+    fn staged(
+        location: &Location,
+        format: Format,
+        options: &ReadOptions,
+        note: &dyn Fn(&str),
+    ) -> Result<Self> {
+        let files = location.files()?;
+        let [location] = files.as_slice() else {
+            return Err(Error::usage(
+                format!("{} is {} files", location.uri(), files.len()),
+                "`meed import jsonl` puts them together; only Parquet is read from many files at once",
+            ));
+        };
+        let fingerprint = crate::fingerprint::of_file(location)?;
+        note(&format!("copying {} to a temporary Parquet file", location.uri()));
+        let directory = temporary()?;
+        let (schema, batches) = read_batches_with(location, format, options)?;
+        let path = directory.path().join("staged.parquet");
+        stage(&path, &schema, batches)?;
+        let mut opened = Self::local(path, location.uri(), &fingerprint)?;
+        opened.uri = full_uri(location);
+        opened.directories.push(directory);
+        Ok(opened)
+    }
+
+    /// A Parquet file that the caller made, called `uri` in messages.
+    pub(crate) fn local(path: PathBuf, uri: &str, fingerprint: &str) -> Result<Self> {
+        let files = vec![DataFile::local(path.clone())?];
+        Ok(Opened {
+            source: Arc::new(ParquetSource::from_files(files, uri, fingerprint, None, SLICE_BYTES)?),
+            directories: Vec::new(),
+            uri: uri.to_owned(),
+            fingerprint: fingerprint.to_owned(),
+            version: None,
+            origin: Origin::Files(vec![path]),
+        })
+    }
+
+    /// The input of a run, as lineage names it. Slices are counted after [`Opened::cluster`].
+    pub(crate) fn input(&self) -> Input {
+        Input {
+            uri: self.uri.clone(),
+            version: self.version,
+            fingerprint: self.fingerprint.clone(),
+            slices: Some(self.source.slices()),
+        }
+    }
+
+    /// Makes sure that the rows of a group lie together: sorts them where they do not, and returns
+    /// what that cost.
+    pub(crate) fn cluster(&mut self, note: &dyn Fn(&str)) -> Result<Option<Sorted>> {
+        let report = check_clustering(&self.source)?;
+        let Clustering::Unclustered { group, first_row, again_row } = report.clustering else {
+            return Ok(None);
+        };
+        let name = self.source.uri().to_owned();
+        note(&format!(
+            "{name} is not clustered by group (group {group} begins at row {first_row} and comes again at row {again_row}): sorting it first"
+        ));
+        let directory = temporary()?;
+        let input = match &self.origin {
+            Origin::Files(files) => SortInput::Files(files.clone()),
+            Origin::Dataset(dataset) => SortInput::Dataset(dataset.clone()),
+            Origin::Remote => {
+                let path = directory.path().join("fetched.parquet");
+                let schema = self.source.schema();
+                let columns: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+                stage(&path, &schema, self.source.read_rows(0..self.source.row_count(), &columns)?)?;
+                SortInput::Files(vec![path])
+            }
+        };
+        let sorted = sort_by_group(&input, &directory.path().join("sorted"), SORT_BYTES)?;
+        note(&format!(
+            "sorted {} rows in {:.1} s, {} bytes spilled to disk",
+            sorted.rows, sorted.seconds, sorted.spilled_bytes
+        ));
+        let files = sorted.files.iter().cloned().map(DataFile::local);
+        // Rows are counted in the new order from here on, and messages have to say so.
+        let (files, name) = (files.collect::<Result<_>>()?, format!("{name} sorted by group"));
+        let columns = Some(self.source.schema());
+        let source = ParquetSource::from_files(files, name, &self.fingerprint, columns, SLICE_BYTES)?;
+        self.source = Arc::new(source);
+        self.directories.push(directory);
+        Ok(Some(sorted))
+    }
+}
+
+/// The rows of a dataset with the columns that its files have. A table has all columns of its kind,
+/// but one that no file has is absent, and a recipe that needs it has to say so.
+fn source_of(dataset: &Dataset, catalog: &Catalog) -> Result<ParquetSource> {
+    let is_local = Location::parse(catalog.uri())?.local_path().is_some();
+    let mut files = Vec::new();
+    for file in dataset.files()? {
+        files.push(match is_local {
+            // Files of this machine are read page by page, without a store between.
+            true => DataFile::local(PathBuf::from(format!("/{}", file.path)))?,
+            false => DataFile::stored(dataset.object_store(), file.path, file.size),
+        });
+    }
+    let schema = files.is_empty().then(|| dataset.schema());
+    ParquetSource::from_files(files, dataset.uri(), dataset.fingerprint(), schema, SLICE_BYTES)
+}
+
+/// A directory that removes itself.
+pub(crate) fn temporary() -> Result<TempDir> {
+    tempfile::Builder::new().prefix("meed-").tempdir().map_err(|error| {
+        Error::external(
+            format!("making a directory in {}", std::env::temp_dir().display()),
+            error,
+            "set TMPDIR to a directory that can be written and has room",
+        )
+    })
+}
+
+/// Writes rows to a Parquet file of this machine.
+pub(crate) fn stage(
+    path: &Path,
+    schema: &SchemaRef,
+    batches: impl IntoIterator<Item = Result<RecordBatch>>,
+) -> Result<u64> {
+    let location = Location::parse(&path.display().to_string())?;
+    write_batches(&location, Format::Parquet, schema, batches)
+}
+
+/// How files are read where bad lines go to `rejects`.
+pub(crate) fn read_options(on_error: OnError, rejects: &Rejects) -> ReadOptions {
+    ReadOptions {
+        on_error,
+        rejects: rejects.clone(),
+        ..ReadOptions::default()
+    }
+}

@@ -1,0 +1,118 @@
+//! Settings of several recipes at once: `key` for all that know it, `recipe.key` for one.
+
+use meed_operators::{Error, Result};
+use meed_pipelines::Recipe;
+use meed_pipelines::stored::RecipeSettings;
+use serde_json::Value;
+
+/// Gives every setting to the recipes that it is for, and checks them all.
+///
+/// `recipe.key` is for that recipe, `key` for every recipe that declares such a parameter or, where
+/// none does, reads such a signal, which is then bound to another.
+///
+/// # Errors
+/// No recipe, a recipe twice, a setting that no recipe knows (the hint has near names), or a value
+/// that a recipe refuses.
+pub fn settings_of(recipes: &[Recipe], settings: &[(String, Value)]) -> Result<Vec<RecipeSettings>> {
+    if recipes.is_empty() {
+        return Err(Error::usage(
+            "no recipe was chosen",
+            "`meed recipes` lists them",
+        ));
+    }
+    for (index, recipe) in recipes.iter().enumerate() {
+        if recipes[..index].iter().any(|other| other.name == recipe.name) {
+            return Err(Error::usage(
+                format!("recipe {} is chosen twice", recipe.name),
+                "one run has one row per rollout and recipe; use one run for each setting",
+            ));
+        }
+    }
+    let mut chosen: Vec<RecipeSettings> = recipes.iter().map(RecipeSettings::from).collect();
+    // Bindings come last, because parameters decide which signals a recipe reads.
+    let is_parameter = |(key, _): &&(String, Value)| {
+        let (_, key) = split(key);
+        recipes.iter().any(|recipe| declares(recipe, key))
+    };
+    let (parameters, bindings): (Vec<_>, Vec<_>) = settings.iter().partition(is_parameter);
+    for (key, value) in parameters.into_iter().chain(bindings) {
+        set(&mut chosen, key, value)?;
+    }
+    for one in &chosen {
+        one.recipe.set(&one.settings)?;
+    }
+    Ok(chosen)
+}
+
+fn split(key: &str) -> (Option<&str>, &str) {
+    match key.split_once('.') {
+        Some((recipe, key)) => (Some(recipe), key),
+        None => (None, key),
+    }
+}
+
+fn declares(recipe: &Recipe, key: &str) -> bool {
+    let mut declared = recipe.parameters.iter().copied().flatten();
+    declared.any(|parameter| parameter.name == key)
+}
+
+fn set(chosen: &mut [RecipeSettings], full_key: &str, value: &Value) -> Result<()> {
+    let (only, key) = split(full_key);
+    let names: Vec<&str> = chosen.iter().map(|one| one.recipe.name).collect();
+    if let Some(only) = only {
+        let Some(one) = chosen.iter_mut().find(|one| one.recipe.name == only) else {
+            return Err(Error::usage(
+                format!("`{full_key}`: recipe {only} is not among the chosen ones"),
+                format!("chosen: {}", names.join(", ")),
+            ));
+        };
+        let setting = (key.to_owned(), value.clone());
+        if !declares(&one.recipe, key) && !binds(one, &setting) {
+            return Err(unknown(std::slice::from_ref(one), key));
+        }
+        one.settings.push(setting);
+        return Ok(());
+    }
+    let setting = (key.to_owned(), value.clone());
+    let known = chosen.iter().any(|one| declares(&one.recipe, key));
+    let mut taken = false;
+    for one in chosen.iter_mut() {
+        if declares(&one.recipe, key) || (!known && binds(one, &setting)) {
+            one.settings.push(setting.clone());
+            taken = true;
+        }
+    }
+    match taken {
+        true => Ok(()),
+        false => Err(unknown(chosen, key)),
+    }
+}
+
+/// Whether the recipe reads a signal of that name, given its other settings.
+fn binds(one: &RecipeSettings, setting: &(String, Value)) -> bool {
+    let mut settings = one.settings.clone();
+    settings.push(setting.clone());
+    one.recipe.set(&settings).is_ok()
+}
+
+fn unknown(chosen: &[RecipeSettings], key: &str) -> Error {
+    let names: Vec<&str> = chosen.iter().map(|one| one.recipe.name).collect();
+    let mut near: Vec<(usize, &str)> = chosen
+        .iter()
+        .flat_map(|one| one.recipe.parameters.iter().copied().flatten())
+        .map(|parameter| (strsim::osa_distance(key, parameter.name), parameter.name))
+        .filter(|(distance, name)| *distance <= 1 + key.len() / 3 || name.contains(key))
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    near.truncate(3);
+    let near: Vec<&str> = near.into_iter().map(|(_, name)| name).collect();
+    let list = format!("`meed explain {}` lists what can be set", names[0]);
+    Error::usage(
+        format!("no parameter or input `{key}` in {}", names.join(", ")),
+        match near.is_empty() {
+            true => list,
+            false => format!("did you mean {}? {list}", near.join(", ")),
+        },
+    )
+}
