@@ -389,6 +389,9 @@ impl Checker<'_> {
                 passes = passes.max(depth);
                 for extra in weights.iter().chain(once_per) {
                     let extra_type = check!(extra);
+                    if weights.as_ref().is_some_and(|weights| weights.address() == extra.address()) {
+                        self.expect(&extra_type, ValueType::Number, extra)?;
+                    }
                     self.coarser(&extra_type.level, &from, extra)?;
                 }
                 passes = passes.max(self.members(members, &from, guarded)?);

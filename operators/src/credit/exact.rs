@@ -160,7 +160,7 @@ fn scale(head: u128, exponent: i32) -> f64 {
     let least = (-1074 - exponent).max(0);
     let drop = (bits - 53).max(least).max(0);
     if drop == 0 {
-        return head as f64 * 2f64.powi(exponent);
+        return head as f64 * power_of_two(exponent);
     }
     if drop >= 128 {
         return 0.0;
@@ -170,13 +170,16 @@ fn scale(head: u128, exponent: i32) -> f64 {
     let half = 1u128 << (drop - 1);
     let up = rest > half || (rest == half && kept & 1 == 1);
     let rounded = (kept + u128::from(up)) as f64;
-    let power = exponent + drop;
-    if power < -1022 {
-        rounded * 2f64.powi(power + 60) * 2f64.powi(-60)
-    } else if power > 900 {
-        rounded * 2f64.powi(power - 100) * 2f64.powi(100)
-    } else {
-        rounded * 2f64.powi(power)
+    rounded * power_of_two(exponent + drop)
+}
+
+/// Exact, subnormal powers included; `powi` goes through the reciprocal, which overflows.
+fn power_of_two(exponent: i32) -> f64 {
+    match exponent {
+        ..-1074 => 0.0,
+        -1074..-1022 => f64::from_bits(1 << (exponent + 1074)),
+        -1022..=1023 => f64::from_bits(((exponent + 1023) as u64) << 52),
+        _ => f64::INFINITY,
     }
 }
 
