@@ -1,7 +1,8 @@
 //! Writes a Parquet file of generated rollouts, the same bytes on every machine: what
 //! `assign_grpo.sh` measures on.
 //!
-//! `cargo run --release --example generate -- <rollouts> <file>`
+//! `cargo run --release --example generate_benchmark -- <rollouts> <file>`
+#![allow(clippy::print_stderr)]
 
 use std::error::Error;
 use std::fs::File;
@@ -24,7 +25,7 @@ const LONGEST_MORE: f64 = 2280.0;
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(rollouts), Some(path)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: generate <rollouts> <file>".into());
+        return Err("usage: generate_benchmark <rollouts> <file>".into());
     };
     let rollouts: u64 = rollouts.parse()?;
     let properties = WriterProperties::builder()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job on the example dataset: import it, assign three recipes, compare them with SQL, and
-# reprocess it with a fourth.
+# The main job on the example dataset: import it, assign three recipes, compare them with SQL, look at
+# where they come from, and assign a fourth.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build
@@ -21,4 +21,6 @@ meed sql "
     group by recipe
     order by recipe
 "
+meed compare --recipe grpo,gigpo,tempo --from arithmetic
+meed history arithmetic_advantages
 meed assign --recipe rloo --from arithmetic --to again --workers 2

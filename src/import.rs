@@ -15,10 +15,11 @@ use meed_operators::{Error, Result};
 
 use crate::address::{Address, full_uri};
 use crate::fingerprint;
-use crate::opened::{Opened, stage, temporary};
+use crate::opened::Opened;
 use crate::pipeline::{Notes, default_catalog};
 use crate::report::write_rejected;
 use crate::run_name::{run_name, salt};
+use crate::staged::{self, temporary};
 
 /// Files of one format on their way into a dataset or file. Nothing happens before [`Import::run`].
 pub struct Import {
@@ -169,7 +170,7 @@ impl Import {
                 progress(batch.num_rows() as u64);
             }
         });
-        stage(&path, &imported.schema, counted)?;
+        staged::write(&path, &imported.schema, counted)?;
         let mut opened = Opened::local(path, "the imported rows", "")?;
         report.sorted = opened.cluster(&*self.notes)?;
         let schema = opened.source.schema();

@@ -21,6 +21,7 @@ mod report;
 mod run_name;
 mod schema;
 mod settings;
+mod staged;
 
 pub use address::Address;
 pub use import::{Import, ImportedReport};

@@ -3,20 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use meed_catalog::{Catalog, Dataset, Input, SortInput, Sorted, sort_by_group};
 use meed_connectors::parquet_source::SLICE_BYTES;
-use meed_connectors::{
-    Clustering, DataFile, Format, Location, OnError, ParquetSource, ReadOptions, Rejects, check_clustering,
-    read_batches_with, write_batches,
-};
+use meed_connectors::{Clustering, DataFile, Format, Location, ParquetSource, check_clustering};
 use meed_operators::columns::Table;
 use meed_operators::engine::Source;
 use meed_operators::{Error, Result};
 use tempfile::TempDir;
 
 use crate::address::{Address, full_uri};
+use crate::staged::{self, BadRows, temporary};
 
 /// Bytes that sorting may hold in memory; the rest goes to disk.
 const SORT_BYTES: usize = 512 << 20;
@@ -47,14 +43,14 @@ impl Opened {
     pub(crate) fn open(
         address: &Address,
         catalog: &Catalog,
-        options: &ReadOptions,
+        bad_rows: &BadRows,
         note: &dyn Fn(&str),
     ) -> Result<Self> {
         match address {
             Address::Dataset(name) => Self::dataset(catalog.dataset(&name.to_string())?, catalog),
             Address::File(location) => match Format::of(location.uri()) {
                 None | Some(Format::Parquet) => Self::parquet(location),
-                Some(format) => Self::staged(location, format, options, note),
+                Some(format) => Self::staged(location, format, bad_rows, note),
             },
         }
     }
@@ -98,7 +94,7 @@ impl Opened {
     fn staged(
         location: &Location,
         format: Format,
-        options: &ReadOptions,
+        bad_rows: &BadRows,
         note: &dyn Fn(&str),
     ) -> Result<Self> {
         let files = location.files()?;
@@ -111,9 +107,7 @@ impl Opened {
         let fingerprint = crate::fingerprint::of_file(location)?;
         note(&format!("copying {} to a temporary Parquet file", location.uri()));
         let directory = temporary()?;
-        let (schema, batches) = read_batches_with(location, format, options)?;
-        let path = directory.path().join("staged.parquet");
-        stage(&path, &schema, batches)?;
+        let path = staged::copy(location, format, bad_rows, &directory)?;
         let mut opened = Self::local(path, location.uri(), &fingerprint)?;
         opened.uri = full_uri(location);
         opened.directories.push(directory);
@@ -162,7 +156,7 @@ impl Opened {
                 let path = directory.path().join("fetched.parquet");
                 let schema = self.source.schema();
                 let columns: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-                stage(&path, &schema, self.source.read_rows(0..self.source.row_count(), &columns)?)?;
+                staged::write(&path, &schema, self.source.read_rows(0..self.source.row_count(), &columns)?)?;
                 SortInput::Files(vec![path])
             }
         };
@@ -196,34 +190,4 @@ fn source_of(dataset: &Dataset, catalog: &Catalog) -> Result<ParquetSource> {
     }
     let schema = files.is_empty().then(|| dataset.schema());
     ParquetSource::from_files(files, dataset.uri(), dataset.fingerprint(), schema, SLICE_BYTES)
-}
-
-/// A directory that removes itself.
-pub(crate) fn temporary() -> Result<TempDir> {
-    tempfile::Builder::new().prefix("meed-").tempdir().map_err(|error| {
-        Error::external(
-            format!("making a directory in {}", std::env::temp_dir().display()),
-            error,
-            "set TMPDIR to a directory that can be written and has room",
-        )
-    })
-}
-
-/// Writes rows to a Parquet file of this machine.
-pub(crate) fn stage(
-    path: &Path,
-    schema: &SchemaRef,
-    batches: impl IntoIterator<Item = Result<RecordBatch>>,
-) -> Result<u64> {
-    let location = Location::parse(&path.display().to_string())?;
-    write_batches(&location, Format::Parquet, schema, batches)
-}
-
-/// How files are read where bad lines go to `rejects`.
-pub(crate) fn read_options(on_error: OnError, rejects: &Rejects) -> ReadOptions {
-    ReadOptions {
-        on_error,
-        rejects: rejects.clone(),
-        ..ReadOptions::default()
-    }
 }

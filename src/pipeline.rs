@@ -3,21 +3,22 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use meed_catalog::{Catalog, DeltaSink, Input, Lineage, table_name};
+use meed_catalog::{Catalog, DatasetName, Input, Lineage, table_name};
 use meed_connectors::{Codec, FileSink, OnError, Rejects};
 use meed_operators::columns::Table;
 use meed_operators::engine::{Report, RunOptions, Sink, Source};
-use meed_operators::{Error, Result, columns};
+use meed_operators::{Error, Result};
 use meed_pipelines::stored::{Accepted, AssignJob, RecipeSettings, Rejected, assign};
 use meed_pipelines::{Kind, Recipe};
 use serde_json::{Map, Value};
 
 use crate::address::{Address, full_uri};
-use crate::opened::{Opened, read_options};
+use crate::opened::Opened;
 use crate::report::PipelineReport;
 use crate::rejects::keep;
 use crate::run_name::{run_name, salt};
 use crate::settings::settings_of;
+use crate::staged::BadRows;
 
 /// Receives what a run has to say on the way, a line at a time.
 pub type Notes = Arc<dyn Fn(&str) + Send + Sync>;
@@ -229,17 +230,13 @@ impl Pipeline {
         let target = self.to.as_ref().ok_or_else(|| {
             Error::usage("the pipeline has no target", "name a dataset or file with `to`")
         })?;
-        let rejects = match &self.rejects {
-            Some(path) => Rejects::into_file(path),
-            None => Rejects::default(),
-        };
-        let rejected = Rejected::default();
-        let on_error = match self.on_error {
-            OnError::Fail => columns::OnError::Fail,
-            OnError::Skip => columns::OnError::Skip,
+        let bad_rows = BadRows {
+            on_error: self.on_error,
+            rejects: self.rejects.as_ref().map_or_else(Rejects::default, Rejects::into_file),
+            rejected: Rejected::default(),
         };
         let ready = |source: &Arc<dyn Source>| -> Result<()> {
-            let schema = Accepted::new(source.clone(), on_error, rejected.clone())?.schema();
+            let schema = Accepted::new(source.clone(), bad_rows.on_invalid(), Rejected::default())?.schema();
             let fits = |one: &RecipeSettings| one.recipe.assignment(&one.settings, &schema).map(|_| ());
             chosen.iter().try_for_each(fits)
         };
@@ -252,8 +249,7 @@ impl Pipeline {
             Origin::Address(address) => {
                 refuse_target(address, target)?;
                 let catalog = Catalog::open(&self.catalog)?;
-                let options = read_options(self.on_error, &rejects);
-                let mut opened = Opened::open(address, &catalog, &options, &*self.notes)?;
+                let mut opened = Opened::open(address, &catalog, &bad_rows, &*self.notes)?;
                 let unsorted: Arc<dyn Source> = opened.source.clone();
                 ready(&unsorted)?;
                 sorted = opened.cluster(&*self.notes)?;
@@ -268,12 +264,22 @@ impl Pipeline {
         if is_dataset && slices > 0 && sink.committer()?.resume_at()? >= slices {
             return Ok(PipelineReport::done_before(run, target, sorted));
         }
-        let job = AssignJob { recipes: chosen, source, sink, on_error, rejected: rejected.clone() };
+        let (on_error, rejected) = (bad_rows.on_invalid(), bad_rows.rejected.clone());
+        let job = AssignJob { recipes: chosen, source, sink, on_error, rejected };
         let assigned = assign(job, &self.options);
-        let kept = keep(rejected.take(), &rejects);
+        // What was left out is worth knowing also where the run broke off.
+        let kept = keep(bad_rows.rejected.take(), &bad_rows.rejects);
         let assigned = assigned?;
         kept?;
-        Ok(PipelineReport { run, target, done_before: false, assigned, sorted, rejected: rejects.count(), first_rejected: rejects.first() })
+        Ok(PipelineReport {
+            run,
+            target,
+            done_before: false,
+            assigned,
+            sorted,
+            rejected: bad_rows.rejects.count(),
+            first_rejected: bad_rows.rejects.first(),
+        })
     }
 
     fn lineage(&self, chosen: &[RecipeSettings], input: Input, target: &Target) -> Result<Lineage> {
@@ -320,8 +326,10 @@ impl Pipeline {
                 (Arc::new(sink.with_run(&lineage.run)), location.uri().to_owned())
             }
             Target::Address(Address::Dataset(name)) => {
-                let table = advantages_table(&name.to_string());
-                let sink: DeltaSink = Catalog::open(&self.catalog)?.sink(&table, Table::Advantages, lineage)?;
+                let table = advantages_table(&name.name);
+                let to = DatasetName { name: table.clone(), version: name.version };
+                let catalog = Catalog::open(&self.catalog)?;
+                let sink = catalog.sink(&to.to_string(), Table::Advantages, lineage)?;
                 (Arc::new(sink), format!("dataset {table}"))
             }
         })

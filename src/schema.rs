@@ -5,14 +5,15 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use meed_catalog::Catalog;
-use meed_connectors::{Format, OnError, ReadOptions, Rejects, read_batches_with};
+use meed_connectors::{Format, OnError, read_batches_with};
 use meed_operators::Result;
 use meed_operators::columns::{self, complete};
 use meed_operators::engine::Source;
 use meed_pipelines::stored::{Accepted, Rejected};
 
 use crate::address::Address;
-use crate::opened::{Opened, read_options};
+use crate::opened::Opened;
+use crate::staged::BadRows;
 
 /// The columns of a dataset or file, with those that are filled in when it is read.
 ///
@@ -22,12 +23,12 @@ pub fn rollout_schema(address: &Address, catalog: &Catalog) -> Result<SchemaRef>
     if let Address::File(location) = address
         && let Some(format @ (Format::JsonLines | Format::Arrow)) = Format::of(location.uri())
     {
-        let options: ReadOptions = read_options(OnError::Skip, &Rejects::default());
-        let (schema, _) = read_batches_with(location, format, &options)?;
+        // Only the columns count here; a command that reads the rows will stop at a bad one.
+        let bad_rows = BadRows { on_error: OnError::Skip, ..BadRows::default() };
+        let (schema, _) = read_batches_with(location, format, &bad_rows.reading())?;
         return Ok(complete(RecordBatch::new_empty(schema), location.uri())?.schema());
     }
-    let options = read_options(OnError::Fail, &Rejects::default());
-    let opened = Opened::open(address, catalog, &options, &|_| ())?;
+    let opened = Opened::open(address, catalog, &BadRows::default(), &|_| ())?;
     let source: Arc<dyn Source> = opened.source.clone();
     Ok(Accepted::new(source, columns::OnError::Fail, Rejected::default())?.schema())
 }

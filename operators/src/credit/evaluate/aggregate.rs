@@ -293,7 +293,8 @@ fn of_others(statistic: Statistic, counted: &Counted, ids: &[Option<u32>], own: 
     let values = numbers(&counted.x);
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); count];
     each_member(counted, ids, |i, id, _| members[id].push(i));
-    let one = |i: usize| Running { weight: counted.weights[i], mean: values[i], squares: 0.0 };
+    // Text has no numbers, but can be counted.
+    let one = |i: usize| Running { weight: counted.weights[i], mean: values.get(i).copied().unwrap_or(0.0), squares: 0.0 };
     let mut others: Vec<Option<Running>> = vec![None; ids.len()];
     let mut whole = vec![Running::default(); count];
     for (id, members) in members.iter().enumerate() {
