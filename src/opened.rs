@@ -1,6 +1,6 @@
 //! Rollouts made ready to be read in slices of whole groups: staged and sorted where they are not.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use meed_catalog::{Catalog, Dataset, Input, SortInput, Sorted, sort_by_group};

@@ -52,11 +52,11 @@ impl Assignment {
             in_loss[row] = false;
             evaluated.reasons[row].get_or_insert_with(|| NO_TRAINABLE_TOKEN.to_owned());
         }
-        for (row, trained) in in_loss.iter_mut().enumerate() {
-            for name in [ADVANTAGE, RETURNS, WEIGHTS, CLIP_LOW, CLIP_HIGH] {
-                let Some(column) = evaluated.signal(name) else { continue };
-                if *trained && tokens.null_at(column, row)? {
-                    *trained = false;
+        for name in [ADVANTAGE, RETURNS, WEIGHTS, CLIP_LOW, CLIP_HIGH] {
+            let Some(column) = evaluated.signal(name).cloned() else { continue };
+            for (row, null) in tokens.rows_with_null(&column)?.into_iter().enumerate() {
+                if null && in_loss[row] {
+                    in_loss[row] = false;
                     evaluated.reasons[row] = Some(format!("{name} is null"));
                 }
             }
@@ -155,21 +155,33 @@ impl<'a> Tokens<'a> {
         self.unit.ranges(&level, &TOKEN)
     }
 
-    /// True if a trainable token of the row has no value.
-    fn null_at(&self, column: &Column, row: usize) -> Result<bool> {
-        let Some(valid) = &column.valid else { return Ok(false) };
-        let (first, past) = (self.rows[row], self.rows[row + 1]);
-        match &column.level {
-            None => Ok(!valid[0]),
-            Some(level) if *level == ROLLOUT => Ok(!valid[row]),
-            Some(level) if *level == TOKEN => Ok((first..past).any(|token| self.mask.value(token) && !valid[token])),
-            Some(level) => {
-                let elements = self.unit.extent(level)?;
-                let ranges = self.ranges(column)?;
-                let mut elements = elements.rows[row]..elements.rows[row + 1];
-                Ok(elements.any(|i| !valid[i] && (ranges[i].0..ranges[i].1).any(|token| self.mask.value(token))))
+    /// Rows in which a trainable token has no value, or lies in no element of the column's level.
+    fn rows_with_null(&self, column: &Column) -> Result<Vec<bool>> {
+        let rows = self.unit.rows();
+        let level = column.level.as_ref();
+        if let Some(valid) = &column.valid {
+            if level.is_none() {
+                return Ok(vec![!valid[0]; rows]);
+            }
+            if level == Some(&ROLLOUT) {
+                return Ok(valid.iter().map(|valid| !valid).collect());
+            }
+        } else if level.is_none_or(|level| *level == ROLLOUT || *level == TOKEN) {
+            return Ok(vec![false; rows]);
+        }
+        let count = |first: usize, past: usize| self.trainable(first, past).map(|(begin, end)| end - begin).sum::<usize>();
+        let mut missing: Vec<usize> = (0..rows).map(|row| count(self.rows[row], self.rows[row + 1])).collect();
+        let elements = self.unit.extent(level.unwrap_or(&TOKEN))?;
+        let ranges = if level == Some(&TOKEN) { None } else { Some(self.ranges(column)?) };
+        for (row, missing) in missing.iter_mut().enumerate() {
+            for i in (elements.rows[row]..elements.rows[row + 1]).filter(|&i| column.is_valid(i)) {
+                *missing -= match &ranges {
+                    Some(ranges) => count(ranges[i].0, ranges[i].1),
+                    None => usize::from(self.mask.value(i)),
+                };
             }
         }
+        Ok(missing.into_iter().map(|missing| missing > 0).collect())
     }
 
     /// One value per token: the column's where `token_mask` is true and the row is wanted, else 0.

@@ -251,7 +251,10 @@ impl<'a> Evaluator<'a> {
             }
             Node::Kind { level, kinds } => self.of_kind(level, kinds)?,
             Node::Progress { start, end } => {
-                let progress = |row| ((unit.iteration(row) as f64 - start) / (end - start)).clamp(0.0, 1.0);
+                let progress = |row| match unit.iteration(row) as f64 - start {
+                    passed if start == end => f64::from(u8::from(passed >= 0.0)),
+                    passed => (passed / (end - start)).clamp(0.0, 1.0),
+                };
                 Column::numbers(Some(ROLLOUT), (0..unit.rows()).map(progress).collect())
             }
             Node::Apply { function, x } => elementwise::apply(*function, self.value(x)?.as_ref()),
