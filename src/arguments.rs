@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use meed::connectors::OnError;
 use meed::connectors::import::IMPORTERS;
+use meed::connectors::parquet_source::SLICE_BYTES;
 use meed::pipelines::parameters::parse;
 use meed::{Error, Result};
 use serde_json::Value;
@@ -94,6 +95,9 @@ pub struct AssignArguments {
     pub workers: Workers,
     #[command(flatten)]
     pub bad_rows: BadRows,
+    /// About what a slice of the data takes in memory: the unit of work and of commits
+    #[arg(long, value_name = "BYTES", default_value_t = SLICE_BYTES, value_parser = clap::value_parser!(u64).range(1..))]
+    pub slice_bytes: u64,
     /// Run again what is done, and append its rows
     #[arg(long)]
     pub new_run: bool,

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use meed_catalog::{Catalog, Input, Lineage, Sorted};
 use meed_connectors::import::{ImportOptions, Importer, Tokenization, importer};
+use meed_connectors::parquet_source::SLICE_BYTES;
 use meed_connectors::{Location, OnError, Reject, Rejects, write_batches};
 use meed_operators::columns::Table;
 use meed_operators::engine::{Batches, Sink, Source};
@@ -171,7 +172,7 @@ impl Import {
             }
         });
         staged::write(&path, &imported.schema, counted)?;
-        let mut opened = Opened::local(path, "the imported rows", "")?;
+        let mut opened = Opened::local(path, "the imported rows", "", SLICE_BYTES)?;
         report.sorted = opened.cluster(&*self.notes)?;
         let schema = opened.source.schema();
         let columns: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use meed_catalog::{Catalog, Dataset, Input, SortInput, Sorted, sort_by_group};
-use meed_connectors::parquet_source::SLICE_BYTES;
 use meed_connectors::{Clustering, DataFile, Format, Location, ParquetSource, check_clustering};
 use meed_operators::columns::Table;
 use meed_operators::engine::Source;
@@ -22,6 +21,7 @@ pub(crate) struct Opened {
     pub(crate) source: Arc<ParquetSource>,
     /// Staged and sorted files, removed in the end.
     pub(crate) directories: Vec<TempDir>,
+    slice_bytes: u64,
     /// What was opened, for lineage.
     uri: String,
     fingerprint: String,
@@ -39,23 +39,24 @@ enum Origin {
 
 impl Opened {
     /// Opens a dataset or a file. Files of other formats than Parquet are copied to a temporary
-    /// Parquet file first.
+    /// Parquet file first. `slice_bytes` is about what a slice takes in memory.
     pub(crate) fn open(
         address: &Address,
         catalog: &Catalog,
+        slice_bytes: u64,
         bad_rows: &BadRows,
         note: &dyn Fn(&str),
     ) -> Result<Self> {
         match address {
-            Address::Dataset(name) => Self::dataset(catalog.dataset(&name.to_string())?, catalog),
+            Address::Dataset(name) => Self::dataset(catalog.dataset(&name.to_string())?, catalog, slice_bytes),
             Address::File(location) => match Format::of(location.uri()) {
-                None | Some(Format::Parquet) => Self::parquet(location),
-                Some(format) => Self::staged(location, format, bad_rows, note),
+                None | Some(Format::Parquet) => Self::parquet(location, slice_bytes),
+                Some(format) => Self::staged(location, format, slice_bytes, bad_rows, note),
             },
         }
     }
 
-    fn dataset(dataset: Dataset, catalog: &Catalog) -> Result<Self> {
+    fn dataset(dataset: Dataset, catalog: &Catalog, slice_bytes: u64) -> Result<Self> {
         if let Some(kind) = dataset.table_kind()
             && kind != Table::Rollouts
         {
@@ -65,8 +66,9 @@ impl Opened {
             ));
         }
         Ok(Opened {
-            source: Arc::new(source_of(&dataset, catalog)?),
+            source: Arc::new(source_of(&dataset, catalog, slice_bytes)?),
             directories: Vec::new(),
+            slice_bytes,
             uri: dataset.uri(),
             fingerprint: dataset.fingerprint(),
             version: Some(dataset.version()),
@@ -74,8 +76,8 @@ impl Opened {
         })
     }
 
-    fn parquet(location: &Location) -> Result<Self> {
-        let source = ParquetSource::open(location, SLICE_BYTES)?;
+    fn parquet(location: &Location, slice_bytes: u64) -> Result<Self> {
+        let source = ParquetSource::open(location, slice_bytes)?;
         let files = location.files()?;
         let local: Option<Vec<PathBuf>> = files
             .iter()
@@ -83,6 +85,7 @@ impl Opened {
             .collect();
         Ok(Opened {
             directories: Vec::new(),
+            slice_bytes,
             uri: full_uri(location),
             fingerprint: source.fingerprint(),
             version: None,
@@ -94,6 +97,7 @@ impl Opened {
     fn staged(
         location: &Location,
         format: Format,
+        slice_bytes: u64,
         bad_rows: &BadRows,
         note: &dyn Fn(&str),
     ) -> Result<Self> {
@@ -108,18 +112,19 @@ impl Opened {
         note(&format!("copying {} to a temporary Parquet file", location.uri()));
         let directory = temporary()?;
         let path = staged::copy(location, format, bad_rows, &directory)?;
-        let mut opened = Self::local(path, location.uri(), &fingerprint)?;
+        let mut opened = Self::local(path, location.uri(), &fingerprint, slice_bytes)?;
         opened.uri = full_uri(location);
         opened.directories.push(directory);
         Ok(opened)
     }
 
     /// A Parquet file that the caller made, called `uri` in messages.
-    pub(crate) fn local(path: PathBuf, uri: &str, fingerprint: &str) -> Result<Self> {
+    pub(crate) fn local(path: PathBuf, uri: &str, fingerprint: &str, slice_bytes: u64) -> Result<Self> {
         let files = vec![DataFile::local(path.clone())?];
         Ok(Opened {
-            source: Arc::new(ParquetSource::from_files(files, uri, fingerprint, None, SLICE_BYTES)?),
+            source: Arc::new(ParquetSource::from_files(files, uri, fingerprint, None, slice_bytes)?),
             directories: Vec::new(),
+            slice_bytes,
             uri: uri.to_owned(),
             fingerprint: fingerprint.to_owned(),
             version: None,
@@ -169,7 +174,7 @@ impl Opened {
         // Rows are counted in the new order from here on, and messages have to say so.
         let (files, name) = (files.collect::<Result<_>>()?, format!("{name} sorted by group"));
         let columns = Some(self.source.schema());
-        let source = ParquetSource::from_files(files, name, &self.fingerprint, columns, SLICE_BYTES)?;
+        let source = ParquetSource::from_files(files, name, &self.fingerprint, columns, self.slice_bytes)?;
         self.source = Arc::new(source);
         self.directories.push(directory);
         Ok(Some(sorted))
@@ -178,7 +183,7 @@ impl Opened {
 
 /// The rows of a dataset with the columns that its files have. A table has all columns of its kind,
 /// but one that no file has is absent, and a recipe that needs it has to say so.
-fn source_of(dataset: &Dataset, catalog: &Catalog) -> Result<ParquetSource> {
+fn source_of(dataset: &Dataset, catalog: &Catalog, slice_bytes: u64) -> Result<ParquetSource> {
     let is_local = Location::parse(catalog.uri())?.local_path().is_some();
     let mut files = Vec::new();
     for file in dataset.files()? {
@@ -189,5 +194,5 @@ fn source_of(dataset: &Dataset, catalog: &Catalog) -> Result<ParquetSource> {
         });
     }
     let schema = files.is_empty().then(|| dataset.schema());
-    ParquetSource::from_files(files, dataset.uri(), dataset.fingerprint(), schema, SLICE_BYTES)
+    ParquetSource::from_files(files, dataset.uri(), dataset.fingerprint(), schema, slice_bytes)
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use meed_catalog::{Catalog, DatasetName, Input, Lineage, table_name};
+use meed_connectors::parquet_source::SLICE_BYTES;
 use meed_connectors::{Codec, FileSink, OnError, Rejects};
 use meed_operators::columns::Table;
 use meed_operators::engine::{Report, RunOptions, Sink, Source};
@@ -32,16 +33,16 @@ pub type Notes = Arc<dyn Fn(&str) + Send + Sync>;
 /// # let (rollouts, credit) = (folder.path().join("rollouts.jsonl"), folder.path().join("credit.parquet"));
 /// # let (rollouts, credit) = (rollouts.to_str().unwrap(), credit.to_str().unwrap());
 /// # std::fs::write(rollouts, "{\"group_id\": \"g\", \"rollout_id\": \"a\", \"reward\": 1}\n{\"group_id\": \"g\", \"rollout_id\": \"b\", \"reward\": 0}").unwrap();
-/// /// The reward minus the group's median.
-/// const MEDIAN: Recipe = Recipe {
-///     name: "median",
-///     title: "reward minus the group's median",
-///     plan: |_| Ok(Credit::new().advantage(signal("reward") - median(signal("reward"), group())).into()),
+/// const BEST: Recipe = Recipe {
+///     name: "best",
+///     title: "reward minus the best of the group",
+///     plan: |_| Ok(Credit::new().advantage(signal("reward") - maximum(signal("reward"), group())).into()),
 ///     ..own_recipe()
 /// };
+///
 /// let report = Pipeline::from(rollouts)?
 ///     .assign(recipe("grpo")?)
-///     .assign(MEDIAN)
+///     .assign(BEST)
 ///     .set("grpo.eps", 1e-4)
 ///     .to(credit)?
 ///     .workers(2)
@@ -56,6 +57,7 @@ pub struct Pipeline {
     recipes: Vec<Recipe>,
     settings: Vec<(String, Value)>,
     options: RunOptions,
+    slice_bytes: u64,
     on_error: OnError,
     rejects: Option<PathBuf>,
     new_run: bool,
@@ -123,6 +125,7 @@ impl Pipeline {
             recipes: Vec::new(),
             settings: Vec::new(),
             options: RunOptions::default(),
+            slice_bytes: SLICE_BYTES,
             on_error: OnError::Fail,
             rejects: None,
             new_run: false,
@@ -168,6 +171,13 @@ impl Pipeline {
     /// Number of worker threads.
     pub fn workers(mut self, workers: usize) -> Self {
         self.options.workers = workers;
+        self
+    }
+
+    /// About what a slice takes in memory with all its columns; a slice is the unit of work and of
+    /// commits, and every worker holds one or two. It has no influence on the numbers.
+    pub fn slice_bytes(mut self, bytes: u64) -> Self {
+        self.slice_bytes = bytes;
         self
     }
 
@@ -249,7 +259,7 @@ impl Pipeline {
             Origin::Address(address) => {
                 refuse_target(address, target)?;
                 let catalog = Catalog::open(&self.catalog)?;
-                let mut opened = Opened::open(address, &catalog, &bad_rows, &*self.notes)?;
+                let mut opened = Opened::open(address, &catalog, self.slice_bytes, &bad_rows, &*self.notes)?;
                 let unsorted: Arc<dyn Source> = opened.source.clone();
                 ready(&unsorted)?;
                 sorted = opened.cluster(&*self.notes)?;

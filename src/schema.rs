@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use meed_catalog::Catalog;
+use meed_connectors::parquet_source::SLICE_BYTES;
 use meed_connectors::{Format, OnError, read_batches_with};
 use meed_operators::Result;
 use meed_operators::columns::{self, complete};
@@ -28,7 +29,7 @@ pub fn rollout_schema(address: &Address, catalog: &Catalog) -> Result<SchemaRef>
         let (schema, _) = read_batches_with(location, format, &bad_rows.reading())?;
         return Ok(complete(RecordBatch::new_empty(schema), location.uri())?.schema());
     }
-    let opened = Opened::open(address, catalog, &BadRows::default(), &|_| ())?;
+    let opened = Opened::open(address, catalog, SLICE_BYTES, &BadRows::default(), &|_| ())?;
     let source: Arc<dyn Source> = opened.source.clone();
     Ok(Accepted::new(source, columns::OnError::Fail, Rejected::default())?.schema())
 }

@@ -71,6 +71,7 @@ impl Batch {
 
 /// Timely's interface has no place for an error here. The panic becomes a fault that ends the run
 /// in every process, see [`Faults`](super::Faults).
+#[expect(clippy::panic, reason = "timely's trait returns no error; the panic becomes a fault")]
 fn unwrap<T>(result: Result<T, ArrowError>) -> T {
     result.unwrap_or_else(|error| {
         std::panic::panic_any(format!("a batch cannot travel between workers: {error}"))

@@ -96,7 +96,7 @@ impl Evaluator<'_> {
             }).collect();
             let mut first: HashMap<&[u8], usize> = HashMap::new();
             for (i, (key, weight)) in once.iter().zip(&mut counted.weights).enumerate() {
-                if *weight != 0.0 && !key.as_ref().is_some_and(|key| *first.entry(key.as_slice()).or_insert(i) == i) {
+                if *weight != 0.0 && key.as_ref().is_none_or(|key| *first.entry(key.as_slice()).or_insert(i) != i) {
                     *weight = 0.0;
                 }
             }
