@@ -98,6 +98,9 @@ pub struct AssignArguments {
     /// About what a slice of the data takes in memory: the unit of work and of commits
     #[arg(long, value_name = "BYTES", default_value_t = SLICE_BYTES, value_parser = clap::value_parser!(u64).range(1..))]
     pub slice_bytes: u64,
+    /// How much output makes a commit; every 10 seconds there is one anyway
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30, value_parser = clap::value_parser!(u64).range(1..))]
+    pub commit_bytes: u64,
     /// Run again what is done, and append its rows
     #[arg(long)]
     pub new_run: bool,

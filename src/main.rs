@@ -8,6 +8,7 @@ mod messages;
 mod output;
 mod progress;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
 /// Writes traces to stderr where `MEED_LOG` says which, as in `MEED_LOG=meed_catalog=debug`.
 fn trace() {
     if let Ok(filter) = EnvFilter::try_from_env("MEED_LOG") {
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        let traces = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        traces.with_ansi(std::io::stderr().is_terminal()).init();
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use meed_catalog::{Catalog, Dataset, Input, SortInput, Sorted, sort_by_group};
+use meed_catalog::{Catalog, Dataset, Input, SortInput, Sorted, open_source, sort_by_group};
 use meed_connectors::{Clustering, DataFile, Format, Location, ParquetSource, check_clustering};
 use meed_operators::columns::Table;
 use meed_operators::engine::Source;
@@ -48,7 +48,7 @@ impl Opened {
         note: &dyn Fn(&str),
     ) -> Result<Self> {
         match address {
-            Address::Dataset(name) => Self::dataset(catalog.dataset(&name.to_string())?, catalog, slice_bytes),
+            Address::Dataset(name) => Self::dataset(catalog.dataset(&name.to_string())?, slice_bytes),
             Address::File(location) => match Format::of(location.uri()) {
                 None | Some(Format::Parquet) => Self::parquet(location, slice_bytes),
                 Some(format) => Self::staged(location, format, slice_bytes, bad_rows, note),
@@ -56,7 +56,7 @@ impl Opened {
         }
     }
 
-    fn dataset(dataset: Dataset, catalog: &Catalog, slice_bytes: u64) -> Result<Self> {
+    fn dataset(dataset: Dataset, slice_bytes: u64) -> Result<Self> {
         if let Some(kind) = dataset.table_kind()
             && kind != Table::Rollouts
         {
@@ -66,7 +66,7 @@ impl Opened {
             ));
         }
         Ok(Opened {
-            source: Arc::new(source_of(&dataset, catalog, slice_bytes)?),
+            source: Arc::new(open_source(&dataset, slice_bytes)?),
             directories: Vec::new(),
             slice_bytes,
             uri: dataset.uri(),
@@ -179,20 +179,4 @@ impl Opened {
         self.directories.push(directory);
         Ok(Some(sorted))
     }
-}
-
-/// The rows of a dataset with the columns that its files have. A table has all columns of its kind,
-/// but one that no file has is absent, and a recipe that needs it has to say so.
-fn source_of(dataset: &Dataset, catalog: &Catalog, slice_bytes: u64) -> Result<ParquetSource> {
-    let is_local = Location::parse(catalog.uri())?.local_path().is_some();
-    let mut files = Vec::new();
-    for file in dataset.files()? {
-        files.push(match is_local {
-            // Files of this machine are read page by page, without a store between.
-            true => DataFile::local(PathBuf::from(format!("/{}", file.path)))?,
-            false => DataFile::stored(dataset.object_store(), file.path, file.size),
-        });
-    }
-    let schema = files.is_empty().then(|| dataset.schema());
-    ParquetSource::from_files(files, dataset.uri(), dataset.fingerprint(), schema, slice_bytes)
 }

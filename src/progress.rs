@@ -1,14 +1,15 @@
 //! Progress on a terminal: rows, rate and time left, on stderr.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use meed::operators::engine::{Progress, Report};
 
-const KNOWN: &str = "{msg} {wide_bar} {human_pos}/{human_len} rows  {per_sec}  {eta} left";
-const UNKNOWN: &str = "{spinner} {msg} {human_pos} rows  {per_sec}  {elapsed}";
+const KNOWN: &str = "{msg} {wide_bar} {human_pos}/{human_len} rows  {rate}  {eta} left";
+const UNKNOWN: &str = "{spinner} {msg} {human_pos} rows  {rate}  {elapsed}";
 
 /// A bar that draws only where stderr is a terminal and the run is not quiet.
 #[derive(Clone)]
@@ -62,5 +63,10 @@ impl Bar {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let rate = |state: &ProgressState, text: &mut dyn Write| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{:.0} rows/s", state.per_sec());
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.with_key("rate", rate)
 }

@@ -8,7 +8,8 @@ use meed_operators::Result;
 use crate::dataset::{Dataset, DatasetFile};
 
 /// The rows of a dataset's version, file after file in commit order, cut into slices of about
-/// `slice_bytes` decoded bytes. Its URI is `name@version`; its fingerprint is the table's id and
+/// `slice_bytes` decoded bytes, with the columns that the files have: a table has all columns of its
+/// kind, but one that no file has is absent, and a recipe that needs it has to say so. Its URI is `name@version`; its fingerprint is the table's id and
 /// version.
 ///
 /// # Errors
@@ -19,11 +20,12 @@ pub fn open_source(dataset: &Dataset, slice_bytes: u64) -> Result<ParquetSource>
         .into_iter()
         .map(|file| data_file(dataset, file))
         .collect::<Result<Vec<_>>>()?;
+    let schema = files.is_empty().then(|| dataset.schema());
     ParquetSource::from_files(
         files,
         dataset.uri(),
         dataset.fingerprint(),
-        Some(dataset.schema()),
+        schema,
         slice_bytes,
     )
 }

@@ -12,7 +12,7 @@ use crate::plain::plain_batch;
 use crate::slices::decoded_bytes;
 
 /// Decoded bytes that a batch should have, so that long rows come a few at a time.
-const BATCH_BYTES: u64 = 1 << 20;
+const BATCH_BYTES: u64 = 512 << 10;
 
 /// Rows that a batch has at most.
 pub(crate) const BATCH_ROWS: u64 = 8192;

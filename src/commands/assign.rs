@@ -17,6 +17,7 @@ pub fn run(arguments: &Arguments, own: &AssignArguments) -> Result<()> {
         .to(&own.to)?
         .workers(own.workers.count())
         .slice_bytes(own.slice_bytes)
+        .commit_bytes(own.commit_bytes)
         .timely(own.timely.clone())
         .on_error(own.bad_rows.on_error())
         .new_run(own.new_run)

@@ -4,6 +4,7 @@
 mod bits;
 mod cli;
 mod documents;
+mod faults;
 mod licences;
 mod readme;
 mod real_data;

@@ -12,7 +12,7 @@ use super::summary::Summary;
 
 /// Tokens that are assigned at a time: signals of that length stay in the processor's caches, and
 /// their memory is used again for the next.
-const PIECE_TOKENS: usize = 16 << 10;
+const PIECE_TOKENS: usize = 32 << 10;
 
 /// A recipe made ready for the data.
 pub(super) struct Ready {

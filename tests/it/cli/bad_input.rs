@@ -114,3 +114,20 @@ fn files_without_rollouts_are_handled() {
     assert_ne!(ran.status, Some(0), "{}", ran.stderr);
     assert!(ran.stderr.contains("group_id"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_million_tokens_lie_beside_short_rollouts() {
+    let place = Place::new();
+    let mut rows = rollouts();
+    rows[0]["token_ids"] = json!(vec![7; 1_000_000]);
+    rows[0]["token_mask"] = json!(vec![true; 1_000_000]);
+    place.write_lines("rows.jsonl", &rows);
+    place.does(&["import", "jsonl", "rows.jsonl", "--to", "rows"]);
+    for from in ["rows", "rows.jsonl"] {
+        place.does(&["assign", "--recipe", "dr_grpo", "--from", from, "--to", "out.parquet"]);
+        let query = "select array_length(token_advantages) as tokens, list_sum(token_advantages) as total from 'out.parquet' order by rollout_id";
+        let rows = place.query(query);
+        assert_eq!(rows[0], json!({"tokens": 1_000_000, "total": 500_000.0}));
+        assert_eq!((rows.len(), &rows[1]), (7, &json!({"tokens": 4, "total": -1.5})));
+    }
+}

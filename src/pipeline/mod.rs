@@ -1,0 +1,224 @@
+//! Assigning credit to stored rollouts, as a value that is built step by step and then run.
+
+mod run;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use meed_connectors::OnError;
+use meed_connectors::parquet_source::SLICE_BYTES;
+use meed_operators::engine::{Report, RunOptions, Sink, Source};
+use meed_operators::{Error, Result};
+use meed_pipelines::{Kind, Recipe};
+use serde_json::Value;
+
+use crate::address::Address;
+
+/// Receives what a run has to say on the way, a line at a time.
+pub type Notes = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// A pipeline over stored rollouts: from a dataset or file, through one or more recipes, to a
+/// dataset or file. Nothing happens before [`Pipeline::run`].
+///
+/// ```
+/// use meed::prelude::*;
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let (rollouts, credit) = (folder.path().join("rollouts.jsonl"), folder.path().join("credit.parquet"));
+/// # let (rollouts, credit) = (rollouts.to_str().unwrap(), credit.to_str().unwrap());
+/// # std::fs::write(rollouts, "{\"group_id\": \"g\", \"rollout_id\": \"a\", \"reward\": 1}\n{\"group_id\": \"g\", \"rollout_id\": \"b\", \"reward\": 0}").unwrap();
+/// const BEST: Recipe = Recipe {
+///     name: "best",
+///     title: "reward minus the best of the group",
+///     plan: |_| Ok(Credit::new().advantage(signal("reward") - maximum(signal("reward"), group())).into()),
+///     ..own_recipe()
+/// };
+///
+/// let report = Pipeline::from(rollouts)?
+///     .assign(recipe("grpo")?)
+///     .assign(BEST)
+///     .set("grpo.eps", 1e-4)
+///     .to(credit)?
+///     .workers(2)
+///     .run()?;
+/// assert_eq!(report.assigned.run.rows_out, 4);
+/// # Ok::<(), meed::Error>(())
+/// ```
+pub struct Pipeline {
+    from: Origin,
+    to: Option<Target>,
+    catalog: String,
+    recipes: Vec<Recipe>,
+    settings: Vec<(String, Value)>,
+    options: RunOptions,
+    slice_bytes: u64,
+    on_error: OnError,
+    rejects: Option<PathBuf>,
+    new_run: bool,
+    command: String,
+    notes: Notes,
+}
+
+enum Origin {
+    Address(Address),
+    Source(Arc<dyn Source>),
+}
+
+enum Target {
+    Address(Address),
+    Sink(Arc<dyn Sink>),
+}
+
+/// A recipe of meed, by its name.
+///
+/// # Errors
+/// A name that is none; the hint has the nearest ones.
+pub fn recipe(name: &str) -> Result<Recipe> {
+    meed_pipelines::find(name).copied()
+}
+
+/// The blank from which a recipe of one's own is made with struct update syntax; its plan refuses.
+pub const fn own_recipe() -> Recipe {
+    Recipe {
+        name: "own",
+        title: "",
+        citation: "",
+        family: "own",
+        kind: Kind::Advantage,
+        formula: "",
+        fidelity: "",
+        parameters: &[],
+        plan: |_| Err(Error::usage("this recipe has no plan", "set `plan` to what builds its credit")),
+    }
+}
+
+/// The catalog that is used where none is named: `MEED_CATALOG`, or `./meed-data`.
+pub fn default_catalog() -> String {
+    std::env::var("MEED_CATALOG").unwrap_or_else(|_| "./meed-data".to_owned())
+}
+
+impl Pipeline {
+    /// Begins with a dataset (`gsm8k`, `gsm8k@3`), a file, a directory of Parquet files or a URI.
+    ///
+    /// # Errors
+    /// See [`Address::parse`]. Whether it exists is found out when the pipeline runs.
+    pub fn from(dataset_or_file: &str) -> Result<Self> {
+        Address::parse(dataset_or_file).map(|address| Self::begin(Origin::Address(address)))
+    }
+
+    /// Begins with a source of one's own, whose rows are clustered by (`iteration`, `group_id`).
+    pub fn from_source(source: Arc<dyn Source>) -> Self {
+        Self::begin(Origin::Source(source))
+    }
+
+    fn begin(from: Origin) -> Self {
+        Pipeline {
+            from,
+            to: None,
+            catalog: default_catalog(),
+            recipes: Vec::new(),
+            settings: Vec::new(),
+            options: RunOptions::default(),
+            slice_bytes: SLICE_BYTES,
+            on_error: OnError::Fail,
+            rejects: None,
+            new_run: false,
+            command: "Pipeline::run".to_owned(),
+            notes: Arc::new(|_| ()),
+        }
+    }
+
+    /// The catalog of the datasets that are named.
+    pub fn catalog(mut self, uri: &str) -> Self {
+        self.catalog = uri.to_owned();
+        self
+    }
+
+    /// Adds a recipe. The data is read once for all of them.
+    pub fn assign(mut self, recipe: impl std::borrow::Borrow<Recipe>) -> Self {
+        self.recipes.push(*recipe.borrow());
+        self
+    }
+
+    /// Sets a parameter: `key` of every recipe that has it, `recipe.key` of one. A key that is a
+    /// signal which a recipe reads binds it to the signal that the value names.
+    pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.settings.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// Ends in a dataset or a file. The rows of dataset `x` go to the table `x_advantages`.
+    ///
+    /// # Errors
+    /// As [`Pipeline::from`].
+    pub fn to(mut self, dataset_or_file: &str) -> Result<Self> {
+        self.to = Some(Target::Address(Address::parse(dataset_or_file)?));
+        Ok(self)
+    }
+
+    /// Ends in a sink of one's own, which takes rows of the advantages table.
+    pub fn sink(mut self, sink: Arc<dyn Sink>) -> Self {
+        self.to = Some(Target::Sink(sink));
+        self
+    }
+
+    /// Number of worker threads.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.options.workers = workers;
+        self
+    }
+
+    /// About what a slice takes in memory with all its columns; a slice is the unit of work and of
+    /// commits, and every worker holds one or two. It has no influence on the numbers.
+    pub fn slice_bytes(mut self, bytes: u64) -> Self {
+        self.slice_bytes = bytes;
+        self
+    }
+
+    /// How much output makes a commit, in bytes of Arrow memory.
+    pub fn commit_bytes(mut self, bytes: u64) -> Self {
+        self.options.commit_bytes = bytes;
+        self
+    }
+
+    /// Timely's own options, such as `-n 2 -p 0` for the first of two processes.
+    pub fn timely(mut self, arguments: Vec<String>) -> Self {
+        self.options.timely = arguments;
+        self
+    }
+
+    /// What to do with rows that break an invariant; by default they end the run.
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.on_error = on_error;
+        self
+    }
+
+    /// Writes skipped rows to a file of JSON Lines.
+    pub fn rejects(mut self, path: impl Into<PathBuf>) -> Self {
+        self.rejects = Some(path.into());
+        self
+    }
+
+    /// Runs even if the same run is done, or was begun, and appends its rows.
+    pub fn new_run(mut self, new_run: bool) -> Self {
+        self.new_run = new_run;
+        self
+    }
+
+    /// What lineage calls the command.
+    pub fn command(mut self, command: &str) -> Self {
+        self.command = command.to_owned();
+        self
+    }
+
+    /// Who hears what a run does besides assigning: copying, sorting.
+    pub fn notes(mut self, notes: Notes) -> Self {
+        self.notes = notes;
+        self
+    }
+
+    /// Who hears of progress.
+    pub fn progress(mut self, progress: Report) -> Self {
+        self.options.progress = Some(progress);
+        self
+    }
+}
