@@ -70,12 +70,19 @@ impl Partial {
 pub(super) struct TableEntry<'a>(&'a mut BTreeMap<Key, Accumulator>);
 
 impl TableEntry<'_> {
+    /// The accumulator of a key.
+    pub(super) fn of(&mut self, key: Key) -> Members<'_> {
+        Members(self.0.entry(key).or_default())
+    }
+}
+
+/// The members with one key, as they are added.
+pub(super) struct Members<'a>(&'a mut Accumulator);
+
+impl Members<'_> {
     /// Adds one value with its weight; only what the statistic needs is kept.
-    pub(super) fn add(&mut self, key: &Key, statistic: Statistic, x: f64, weight: f64) {
-        if !self.0.contains_key(key) {
-            self.0.insert(key.clone(), Accumulator::default());
-        }
-        let Some(entry) = self.0.get_mut(key) else { return };
+    pub(super) fn add(&mut self, statistic: Statistic, x: f64, weight: f64) {
+        let entry = &mut *self.0;
         entry.weight.add(weight);
         match statistic {
             Statistic::Sum | Statistic::Mean => entry.sum.add_product(x, weight),
@@ -93,13 +100,13 @@ impl TableEntry<'_> {
     }
 
     /// Adds a value to be ranked.
-    pub(super) fn add_ranked(&mut self, key: &Key, x: f64) {
-        self.0.entry(key.clone()).or_default().values.push(x);
+    pub(super) fn add_ranked(&mut self, x: f64) {
+        self.0.values.push(x);
     }
 
     /// Adds one encoded value to a count of distinct values.
-    pub(super) fn add_distinct(&mut self, key: &Key, encoded: Vec<u8>) {
-        self.0.entry(key.clone()).or_default().distinct.insert(encoded);
+    pub(super) fn add_distinct(&mut self, encoded: Vec<u8>) {
+        self.0.distinct.insert(encoded);
     }
 }
 

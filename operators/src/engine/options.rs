@@ -56,7 +56,7 @@ impl Default for RunOptions {
             timely: Vec::new(),
             commit_bytes: 1 << 30,
             commit_interval: Duration::from_secs(10),
-            read_ahead_bytes: 2 << 20,
+            read_ahead_bytes: 8 << 20,
             connect_within: Duration::from_secs(300),
             progress: None,
         }

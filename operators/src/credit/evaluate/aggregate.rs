@@ -129,7 +129,7 @@ impl Evaluator<'_> {
             if !columns.iter().all(|column| encode(column, at, &mut encoded)) {
                 continue;
             }
-            let key = (self.unit.iteration(rows[at]), encoded);
+            let mut members = table.of((self.unit.iteration(rows[at]), encoded));
             for (i, &weight) in counted.weights.iter().enumerate().take(past).skip(first) {
                 if weight == 0.0 {
                     continue;
@@ -137,10 +137,10 @@ impl Evaluator<'_> {
                 if *statistic == Statistic::Distinct {
                     let mut value = Vec::new();
                     encode(&counted.x, i, &mut value);
-                    table.add_distinct(&key, value);
+                    members.add_distinct(value);
                 } else {
                     let x = values.get(i).copied().unwrap_or(0.0);
-                    table.add(&key, *statistic, x, weight);
+                    members.add(*statistic, x, weight);
                 }
             }
         }

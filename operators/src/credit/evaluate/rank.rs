@@ -47,11 +47,10 @@ impl Evaluator<'_> {
         let keys = self.batch_keys(by, &level)?;
         let values = numbers(&column);
         let mut table = partial.table(printed);
-        for (i, key) in keys.iter().enumerate() {
-            if taking_part[i] && column.is_valid(i)
-                && let Some(key) = key
-            {
-                table.add_ranked(key, values[i] + 0.0);
+        for (key, (first, past)) in keys {
+            let mut members = table.of(key);
+            for i in (first..past).filter(|&i| taking_part[i] && column.is_valid(i)) {
+                members.add_ranked(values[i] + 0.0);
             }
         }
         Ok(())
@@ -63,16 +62,18 @@ impl Evaluator<'_> {
         let keys = self.batch_keys(by, &level)?;
         let values = numbers(&column);
         let table = self.statistics.sorted(&expr.to_string()).ok_or_else(|| super::aggregate::not_gathered(expr))?;
-        let ranks = keys.iter().enumerate().map(|(i, key)| {
-            let sorted = table.get(key.as_ref()?)?;
-            (taking_part[i] && column.is_valid(i)).then(|| {
+        let mut ranks = vec![0.0; column.len()];
+        let mut valid = vec![false; column.len()];
+        for (key, (first, past)) in keys {
+            let Some(sorted) = table.get(&key) else { continue };
+            for i in (first..past).filter(|&i| taking_part[i] && column.is_valid(i)) {
                 let own = values[i] + 0.0;
                 let below = sorted.partition_point(|x| x.total_cmp(&own).is_lt());
                 let up_to = sorted.partition_point(|x| x.total_cmp(&own).is_le());
-                if ascending { below as f64 } else { (sorted.len() - up_to) as f64 }
-            })
-        });
-        let (ranks, valid): (Vec<f64>, Vec<bool>) = ranks.map(|rank| (rank.unwrap_or(0.0), rank.is_some())).unzip();
+                ranks[i] = if ascending { below as f64 } else { (sorted.len() - up_to) as f64 };
+                valid[i] = true;
+            }
+        }
         Ok(Column::numbers(Some(level), ranks).with_valid(valid))
     }
 
@@ -83,21 +84,16 @@ impl Evaluator<'_> {
         Ok((column, level, taking_part))
     }
 
-    /// Iteration and encoded keys of each element of a level; `None` where a key is null.
-    fn batch_keys(&mut self, by: &By, level: &Level) -> Result<Vec<Option<Key>>> {
+    /// Iteration and encoded keys that are not null, each with a range of elements of `level`.
+    fn batch_keys(&mut self, by: &By, level: &Level) -> Result<Vec<(Key, (usize, usize))>> {
         let (key_level, columns) = self.key_columns(by)?;
         let rows = self.row_of(&key_level)?;
-        let keys: Vec<Option<Key>> = (0..rows.len())
-            .map(|at| {
-                let mut encoded = Vec::new();
-                let keyed = columns.iter().all(|column| encode(column, at, &mut encoded));
-                keyed.then(|| (self.unit.iteration(rows[at]), encoded))
-            })
-            .collect();
-        let mut spread = vec![None; self.unit.extent(level)?.len()];
-        for (at, (first, past)) in self.unit.ranges(&key_level, level)?.into_iter().enumerate() {
-            spread[first..past].fill(keys[at].clone());
-        }
-        Ok(spread)
+        let ranges = self.unit.ranges(&key_level, level)?;
+        let keyed = ranges.into_iter().enumerate().filter_map(|(at, range)| {
+            let mut encoded = Vec::new();
+            let keyed = columns.iter().all(|column| encode(column, at, &mut encoded));
+            keyed.then(|| ((self.unit.iteration(rows[at]), encoded), range))
+        });
+        Ok(keyed.collect())
     }
 }
