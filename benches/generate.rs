@@ -9,8 +9,8 @@ use std::fs::File;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Float32Builder, Float64Builder, Int32Builder, Int64Builder,
-    ListBuilder, RecordBatch, StringBuilder,
+    ArrayRef, BooleanBuilder, Float32Builder, Float64Builder, Int32Builder, Int64Builder, ListBuilder,
+    RecordBatch, StringBuilder,
 };
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -78,7 +78,7 @@ fn batch(
         // Half of the rewards are right or wrong, the others partial; some groups agree.
         let partial = (random.uniform() * 100.0).round() / 100.0;
         let solved = f64::from(u8::from(random.uniform() < 0.4));
-        reward.append_value(if task % 2 == 0 { solved } else { partial });
+        reward.append_value(if task.is_multiple_of(2) { solved } else { partial });
         let length = (SHORTEST + LONGEST_MORE * random.uniform().powi(3)) as u64;
         *tokens += length;
         let (mut left, mut policy) = (0, false);

@@ -26,11 +26,12 @@ def polars_query(full, threads, source, target):
         centered = reward - reward.mean().over(GROUP)
         advantage = centered / (reward.std(ddof=1).over(GROUP) + EPS)
         mask = pl.col("token_mask").cast(pl.List(pl.Float32))
-        columns = [*KEYS, (mask * advantage.cast(pl.Float32)).alias("token_advantages")]
+        tokens = mask * advantage.cast(pl.Float32)
+        columns = [*KEYS, tokens.alias("token_advantages")]
         if full:
             trained = pl.col("token_mask").list.any() & reward.is_not_null()
             columns += [
-                (mask * reward.cast(pl.Float32)).alias("token_returns"),
+                tokens.alias("token_returns"),
                 pl.lit("grpo").alias("recipe"),
                 pl.lit("{}").alias("parameters"),
                 trained.alias("in_baseline"),
@@ -49,7 +50,7 @@ def duckdb_query(full, threads, source, target):
     connection.execute(f"SET threads = {threads}")
     connection.execute("SET preserve_insertion_order = false")
     more = """,
-        list_transform(token_mask, lambda m: m::FLOAT * reward::FLOAT) AS token_returns,
+        list_transform(token_mask, lambda m: m::FLOAT * advantage) AS token_returns,
         'grpo' AS recipe, '{}' AS parameters,
         list_contains(token_mask, true) AND reward IS NOT NULL AS in_baseline,
         list_contains(token_mask, true) AND reward IS NOT NULL AS in_loss"""

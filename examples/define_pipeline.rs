@@ -15,16 +15,9 @@ fn main() -> Result<(), meed::Error> {
 
     println!("{report}");
     let run = &report.assigned.run;
-    assert_eq!(
-        (run.rows_in, run.rows_out),
-        (230, 3 * 230),
-        "one row per rollout and recipe"
-    );
+    assert_eq!((run.rows_in, run.rows_out), (230, 3 * 230), "one row per rollout and recipe");
     for (name, summary) in &report.assigned.recipes {
-        assert_eq!(
-            summary.in_loss, 229,
-            "{name}: the rollout without a reward is left out"
-        );
+        assert_eq!(summary.in_loss, 229, "{name}: the rollout without a reward is left out");
     }
     Ok(())
 }

@@ -11,11 +11,7 @@ const CONFIDENCE: Recipe = Recipe {
     name: "confidence",
     title: "group-relative advantage, weaker where the policy was unsure",
     formula: "A = (r - mean(r, by(group))) * (1 - weight * mean entropy)",
-    parameters: &[&[parameter(
-        "weight",
-        "1.0",
-        "what a nat of mean entropy takes off",
-    )]],
+    parameters: &[&[parameter("weight", "1.0", "what a nat of mean entropy takes off")]],
     plan,
     ..own_recipe()
 };
@@ -42,31 +38,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .set("confidence.weight", 0.5)
         .to("target/confidence.parquet")?
         .run()?;
-    assert_eq!(
-        report.assigned.run.rows_out,
-        2 * 230,
-        "one row per rollout and recipe"
-    );
+    assert_eq!(report.assigned.run.rows_out, 2 * 230, "one row per rollout and recipe");
 
     // ... or on rollouts in memory, where every named signal can be looked at.
     let (schema, batches) = read_batches(&Location::parse(ROLLOUTS)?, Format::Parquet, 1024)?;
     let rollouts = concat_batches(&schema, &batches.collect::<Result<Vec<_>>>()?)?;
     let given = CONFIDENCE.in_memory(&[], rollouts)?;
     let (unit, rows) = (given.unit, given.rows.ok_or("the recipe gives advantages")?);
-    let rewards = unit
-        .column("reward")
-        .ok_or("the data has rewards")?
-        .as_primitive::<Float64Type>();
+    let rewards = unit.column("reward").ok_or("the data has rewards")?.as_primitive::<Float64Type>();
     let advantages = rows["token_advantages"].as_list::<i32>();
     for row in (0..unit.rows()).filter(|&row| rewards.is_valid(row)) {
         let credit = advantages.value(row).as_primitive::<Float32Type>().value(0);
         assert!(credit.abs() < 1.0, "{}: {credit}", unit.rollout_id(row));
         assert!(
-            if rewards.value(row) == 1.0 {
-                credit >= 0.0
-            } else {
-                credit <= 0.0
-            },
+            if rewards.value(row) == 1.0 { credit >= 0.0 } else { credit <= 0.0 },
             "{}: {credit}",
             unit.rollout_id(row)
         );

@@ -199,7 +199,9 @@ impl BadRows {
     /// The file for skipped rows.
     pub fn rejects(&self) -> Result<Option<&PathBuf>> {
         match (&self.rejects, self.on_error) {
-            (Some(_), Choice::Fail) => Err(Error::usage("--rejects has nothing to write", "add --on-error skip")),
+            (Some(_), Choice::Fail) => {
+                Err(Error::usage("--rejects has nothing to write", "add --on-error skip"))
+            }
             (file, _) => Ok(file.as_ref()),
         }
     }

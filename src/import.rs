@@ -140,9 +140,10 @@ impl Import {
     /// No target; bad rows, unless they are skipped; files that cannot be read or written.
     pub fn run(self) -> Result<ImportedReport> {
         let begin = Instant::now();
-        let to = self.to.as_ref().ok_or_else(|| {
-            Error::usage("the import has no target", "name a dataset or file with `to`")
-        })?;
+        let to = self
+            .to
+            .as_ref()
+            .ok_or_else(|| Error::usage("the import has no target", "name a dataset or file with `to`"))?;
         let sink = match to {
             Address::File(_) => None,
             Address::Dataset(name) => {
@@ -262,10 +263,18 @@ pub struct ImportedReport {
 impl fmt::Display for ImportedReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.done_before {
-            return write!(f, "{} has the rows of these files already: nothing to do (--new-run appends them again)", self.target);
+            return write!(
+                f,
+                "{} has the rows of these files already: nothing to do (--new-run appends them again)",
+                self.target
+            );
         }
         let rate = self.rows as f64 / self.seconds.max(1e-9);
-        write!(f, "{} rows imported to {} in {:.1} s ({rate:.0} rows/s), {} rejected", self.rows, self.target, self.seconds, self.rejected)?;
+        write!(
+            f,
+            "{} rows imported to {} in {:.1} s ({rate:.0} rows/s), {} rejected",
+            self.rows, self.target, self.seconds, self.rejected
+        )?;
         for (what, times) in &self.unmapped {
             write!(f, "\nnot mapped: {what} ({times} times)")?;
         }

@@ -25,8 +25,8 @@ mod staged;
 
 pub use address::Address;
 pub use import::{Import, ImportedReport};
-pub use memory_sink::MemorySink;
 pub use meed_operators::{Error, Result};
+pub use memory_sink::MemorySink;
 pub use pipeline::{Notes, Pipeline, default_catalog, own_recipe, recipe};
 pub use query::sql_options;
 pub use report::PipelineReport;

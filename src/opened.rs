@@ -79,10 +79,8 @@ impl Opened {
     fn parquet(location: &Location, slice_bytes: u64) -> Result<Self> {
         let source = ParquetSource::open(location, slice_bytes)?;
         let files = location.files()?;
-        let local: Option<Vec<PathBuf>> = files
-            .iter()
-            .map(|file| file.local_path().map(PathBuf::from))
-            .collect();
+        let local: Option<Vec<PathBuf>> =
+            files.iter().map(|file| file.local_path().map(PathBuf::from)).collect();
         Ok(Opened {
             directories: Vec::new(),
             slice_bytes,

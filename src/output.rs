@@ -22,9 +22,9 @@ impl Output {
 
     /// Writes text.
     pub fn text(&mut self, text: &str) -> Result<()> {
-        self.write_all(text.as_bytes())
-            .and_then(|()| self.flush())
-            .map_err(|error| Error::external("writing the result", error, "check that the output is open and has room"))
+        self.write_all(text.as_bytes()).and_then(|()| self.flush()).map_err(|error| {
+            Error::external("writing the result", error, "check that the output is open and has room")
+        })
     }
 
     /// Writes one JSON document, indented.
@@ -63,7 +63,8 @@ pub fn columns(rows: &[Vec<String>]) -> String {
     }
     let mut text = String::new();
     for row in rows {
-        let line: Vec<String> = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
+        let line: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
         text.push_str(line.join("  ").trim_end());
         text.push('\n');
     }

@@ -44,7 +44,11 @@ impl PipelineReport {
 impl fmt::Display for PipelineReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.done_before {
-            return write!(f, "{} has all rows of run {} already: nothing to do (--new-run appends them again)", self.target, self.run);
+            return write!(
+                f,
+                "{} has all rows of run {} already: nothing to do (--new-run appends them again)",
+                self.target, self.run
+            );
         }
         let run = &self.assigned.run;
         let groups = self.assigned.recipes.first().map_or(0, |(_, summary)| summary.groups);
@@ -55,11 +59,17 @@ impl fmt::Display for PipelineReport {
             run.rows_in, groups, run.rows_out, self.target, run.seconds, self.run
         )?;
         if run.skipped > 0 {
-            write!(f, "\n{} of {} slices were committed before; counts are of the rest", run.skipped, run.skipped + run.epochs)?;
+            write!(
+                f,
+                "\n{} of {} slices were committed before; counts are of the rest",
+                run.skipped,
+                run.skipped + run.epochs
+            )?;
         }
         for (name, summary) in &self.assigned.recipes {
             write!(f, "\n  {name}: {} of {} rollouts in the loss", summary.in_loss, summary.rollouts)?;
-            let reasons: Vec<String> = summary.reasons.iter().map(|(reason, count)| format!("{reason} ({count})")).collect();
+            let reasons: Vec<String> =
+                summary.reasons.iter().map(|(reason, count)| format!("{reason} ({count})")).collect();
             if !reasons.is_empty() {
                 write!(f, "; left out: {}", reasons.join(", "))?;
             }

@@ -15,10 +15,7 @@ use serde_json::Value;
 /// that a recipe refuses.
 pub fn settings_of(recipes: &[Recipe], settings: &[(String, Value)]) -> Result<Vec<RecipeSettings>> {
     if recipes.is_empty() {
-        return Err(Error::usage(
-            "no recipe was chosen",
-            "`meed recipes` lists them",
-        ));
+        return Err(Error::usage("no recipe was chosen", "`meed recipes` lists them"));
     }
     for (index, recipe) in recipes.iter().enumerate() {
         if recipes[..index].iter().any(|other| other.name == recipe.name) {

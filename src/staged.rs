@@ -48,14 +48,23 @@ pub(crate) fn temporary() -> Result<TempDir> {
 }
 
 /// Writes rows to a Parquet file of this machine.
-pub(crate) fn write(path: &Path, schema: &SchemaRef, batches: impl IntoIterator<Item = Result<RecordBatch>>) -> Result<u64> {
+pub(crate) fn write(
+    path: &Path,
+    schema: &SchemaRef,
+    batches: impl IntoIterator<Item = Result<RecordBatch>>,
+) -> Result<u64> {
     let location = Location::parse(&path.display().to_string())?;
     write_batches(&location, Format::Parquet, schema, batches)
 }
 
 /// Copies a file of JSON Lines or Arrow IPC into the directory. Rows are completed and checked on
 /// the way, with all their columns and while their numbers are those of the file.
-pub(crate) fn copy(location: &Location, format: Format, bad_rows: &BadRows, directory: &TempDir) -> Result<PathBuf> {
+pub(crate) fn copy(
+    location: &Location,
+    format: Format,
+    bad_rows: &BadRows,
+    directory: &TempDir,
+) -> Result<PathBuf> {
     let (schema, batches) = read_batches_with(location, format, &bad_rows.reading())?;
     let once = Once { uri: location.uri().to_owned(), schema, batches: Mutex::new(Some(batches)) };
     let accepted = Accepted::new(Arc::new(once), bad_rows.on_invalid(), bad_rows.rejected.clone())?;
@@ -100,7 +109,8 @@ impl Source for Once {
 
     fn read(&self, _slice: u64, columns: &[String]) -> Result<Batches> {
         let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
-        let batches = batches.take().ok_or_else(|| Error::usage(format!("{} was read twice", self.uri), ""))?;
+        let batches =
+            batches.take().ok_or_else(|| Error::usage(format!("{} was read twice", self.uri), ""))?;
         let indices = columns.iter().map(|name| self.schema.index_of(name));
         let indices: Vec<usize> = indices.collect::<std::result::Result<_, _>>()?;
         Ok(Box::new(batches.map(move |batch| Ok(batch?.project(&indices)?))))

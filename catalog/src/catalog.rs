@@ -49,9 +49,7 @@ impl Catalog {
     /// # Errors
     /// A URI of an unknown kind, or a store that refuses its settings.
     pub fn open(uri: &str) -> Result<Self> {
-        Ok(Catalog {
-            store: Arc::new(Store::open(uri)?),
-        })
+        Ok(Catalog { store: Arc::new(Store::open(uri)?) })
     }
 
     /// Opens a catalog in a store that the caller already has, below `prefix`, and called `uri` in
@@ -60,9 +58,7 @@ impl Catalog {
     /// # Errors
     /// A prefix that cannot be part of a URL.
     pub fn over(store: Arc<dyn ObjectStore>, prefix: Path, uri: &str) -> Result<Self> {
-        Ok(Catalog {
-            store: Arc::new(Store::over(store, prefix, uri)?),
-        })
+        Ok(Catalog { store: Arc::new(Store::over(store, prefix, uri)?) })
     }
 
     /// The URI it was opened with.
@@ -110,9 +106,7 @@ impl Catalog {
     pub fn find(&self, name: &str) -> Result<Option<Dataset>> {
         let wanted = DatasetName::parse(name)?;
         let table = block_on(self.store.table(&wanted.name, wanted.version))?;
-        table
-            .map(|table| Dataset::new(&wanted.name, self.store.clone(), table))
-            .transpose()
+        table.map(|table| Dataset::new(&wanted.name, self.store.clone(), table)).transpose()
     }
 
     /// The commits of a dataset, newest first.

@@ -68,12 +68,7 @@ pub fn sort_by_group(input: &SortInput, directory: &Path, memory_limit: usize) -
     // The spilled runs remove themselves; the folder is then empty.
     let _ = std::fs::remove_dir(&spill);
     let (files, rows, spilled_bytes) = sorted?;
-    Ok(Sorted {
-        files,
-        rows,
-        seconds: begin.elapsed().as_secs_f64(),
-        spilled_bytes,
-    })
+    Ok(Sorted { files, rows, seconds: begin.elapsed().as_secs_f64(), spilled_bytes })
 }
 
 async fn sort(
@@ -93,10 +88,7 @@ async fn sort(
     let session = session(memory_limit, spill, row_bytes(input)?).map_err(failed)?;
     let rows = match input {
         SortInput::Files(paths) => {
-            let paths: Vec<String> = paths
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect();
+            let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
             let options = ParquetReadOptions::default();
             session.read_parquet(paths, options).await.map_err(failed)?
         }
@@ -105,11 +97,8 @@ async fn sort(
             table
                 .update_datafusion_session(&session.state())
                 .map_err(|error| delta_error(format!("sorting {name} by group"), error))?;
-            let provider = table
-                .table_provider()
-                .with_session(Arc::new(session.state()))
-                .await
-                .map_err(failed)?;
+            let provider =
+                table.table_provider().with_session(Arc::new(session.state())).await.map_err(failed)?;
             session.read_table(provider).map_err(failed)?
         }
     };
@@ -120,17 +109,8 @@ async fn sort(
             "credit is relative inside a group: import the data, or add the column",
         ));
     }
-    let keys = KEYS
-        .into_iter()
-        .filter(|key| has(key))
-        .map(|key| col(key).sort(true, true))
-        .collect();
-    let plan = rows
-        .sort(keys)
-        .map_err(failed)?
-        .create_physical_plan()
-        .await
-        .map_err(failed)?;
+    let keys = KEYS.into_iter().filter(|key| has(key)).map(|key| col(key).sort(true, true)).collect();
+    let plan = rows.sort(keys).map_err(failed)?.create_physical_plan().await.map_err(failed)?;
     let mut stream = execute_stream(plan.clone(), session.task_ctx()).map_err(failed)?;
     let mut parts = Parts::new(directory, stream.schema());
     while let Some(batch) = stream.next().await {
@@ -155,11 +135,7 @@ fn session(
         .with_target_partitions(threads)
         .with_batch_size(batch_rows)
         .with_sort_spill_reservation_bytes((share / 4).min(10 << 20));
-    config
-        .options_mut()
-        .execution
-        .parquet
-        .schema_force_view_types = false;
+    config.options_mut().execution.parquet.schema_force_view_types = false;
     let disk = DiskManagerBuilder::default()
         .with_mode(DiskManagerMode::Directories(vec![spill.to_path_buf()]))
         .with_max_temp_directory_size(1 << 50);
@@ -202,22 +178,14 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn new(directory: &'a Path, schema: SchemaRef) -> Self {
-        Parts {
-            directory,
-            schema,
-            writer: None,
-            files: Vec::new(),
-            rows: 0,
-        }
+        Parts { directory, schema, writer: None, files: Vec::new(), rows: 0 }
     }
 
     fn write(&mut self, batch: &crate::arrow::array::RecordBatch) -> Result<()> {
         let writer = match &mut self.writer {
             Some(writer) => writer,
             none => {
-                let path = self
-                    .directory
-                    .join(format!("part-{:05}.parquet", self.files.len()));
+                let path = self.directory.join(format!("part-{:05}.parquet", self.files.len()));
                 let file = File::create_new(&path).map_err(|error| disk(&path, error))?;
                 let writer = ArrowWriter::try_new(file, self.schema.clone(), Some(properties()))
                     .map_err(|error| disk(&path, error))?;
@@ -225,9 +193,7 @@ impl<'a> Parts<'a> {
                 none.insert(writer)
             }
         };
-        writer
-            .write(batch)
-            .map_err(|error| disk(self.directory, error))?;
+        writer.write(batch).map_err(|error| disk(self.directory, error))?;
         self.rows += batch.num_rows() as u64;
         if writer.bytes_written() + writer.in_progress_size() > FILE_BYTES {
             self.end_file()?;
@@ -237,18 +203,14 @@ impl<'a> Parts<'a> {
 
     fn end_file(&mut self) -> Result<()> {
         if let Some(writer) = self.writer.take() {
-            writer
-                .close()
-                .map_err(|error| disk(self.directory, error))?;
+            writer.close().map_err(|error| disk(self.directory, error))?;
         }
         Ok(())
     }
 
     fn finish(mut self) -> Result<(Vec<PathBuf>, u64)> {
         if self.files.is_empty() {
-            self.write(&crate::arrow::array::RecordBatch::new_empty(
-                self.schema.clone(),
-            ))?;
+            self.write(&crate::arrow::array::RecordBatch::new_empty(self.schema.clone()))?;
         }
         self.end_file()?;
         Ok((self.files, self.rows))
@@ -257,11 +219,7 @@ impl<'a> Parts<'a> {
 
 fn spilled_bytes(plan: &dyn ExecutionPlan) -> u64 {
     let own = plan.metrics().and_then(|metrics| metrics.spilled_bytes());
-    let below: u64 = plan
-        .children()
-        .iter()
-        .map(|child| spilled_bytes(child.as_ref()))
-        .sum();
+    let below: u64 = plan.children().iter().map(|child| spilled_bytes(child.as_ref())).sum();
     below + own.unwrap_or_default() as u64
 }
 
@@ -286,12 +244,7 @@ fn disk(path: &Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>)
 
 impl Catalog {
     /// Sorts a dataset, as [`sort_by_group`] does.
-    pub fn sort_by_group(
-        &self,
-        name: &str,
-        directory: &Path,
-        memory_limit: usize,
-    ) -> Result<Sorted> {
+    pub fn sort_by_group(&self, name: &str, directory: &Path, memory_limit: usize) -> Result<Sorted> {
         let dataset = self.dataset(name)?;
         sort_by_group(&SortInput::Dataset(dataset), directory, memory_limit)
     }

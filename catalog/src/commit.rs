@@ -41,41 +41,26 @@ impl Written {
 impl Target {
     /// Columns of a new dataset: those of its kind, with what they mean.
     pub(crate) fn first_schema(&self) -> Result<StructType> {
-        let schema: StructType =
-            self.table
-                .schema()
-                .as_ref()
-                .try_into_kernel()
-                .map_err(|error| {
-                    Error::external(self.doing("creating"), error, "please report this")
-                })?;
-        let fields = schema
-            .fields()
-            .cloned()
-            .map(|field| match self.table.column(field.name()) {
-                Some(column) => field.with_metadata([("comment", column.meaning)]),
-                None => field,
-            });
+        let schema: StructType = self
+            .table
+            .schema()
+            .as_ref()
+            .try_into_kernel()
+            .map_err(|error| Error::external(self.doing("creating"), error, "please report this"))?;
+        let fields = schema.fields().cloned().map(|field| match self.table.column(field.name()) {
+            Some(column) => field.with_metadata([("comment", column.meaning)]),
+            None => field,
+        });
         self.schema_of(fields)
     }
 
     /// Properties of a new dataset. The log is kept for ever: it is the lineage.
     pub(crate) fn properties(&self) -> [(String, Option<String>); 3] {
-        let clustered = if self.clustered {
-            CLUSTERED_BY_GROUP
-        } else {
-            ""
-        };
+        let clustered = if self.clustered { CLUSTERED_BY_GROUP } else { "" };
         [
-            (
-                TABLE_PROPERTY.to_owned(),
-                Some(self.table.name().to_owned()),
-            ),
+            (TABLE_PROPERTY.to_owned(), Some(self.table.name().to_owned())),
             (CLUSTERED_PROPERTY.to_owned(), Some(clustered.to_owned())),
-            (
-                "delta.enableExpiredLogCleanup".to_owned(),
-                Some("false".to_owned()),
-            ),
+            ("delta.enableExpiredLogCleanup".to_owned(), Some("false".to_owned())),
         ]
     }
 
@@ -94,10 +79,7 @@ impl Target {
         for file in files {
             for field in file.schema.fields() {
                 match fields.iter().find(|known| known.name() == field.name()) {
-                    None => fields.push(StructField::nullable(
-                        field.name(),
-                        field.data_type().clone(),
-                    )),
+                    None => fields.push(StructField::nullable(field.name(), field.data_type().clone())),
                     Some(known) if known.data_type() == field.data_type() => {}
                     Some(known) => {
                         return Err(Error::data(
@@ -116,11 +98,7 @@ impl Target {
         }
         let mut changed = None;
         let failed = |error: deltalake_core::kernel::Error| {
-            Error::external(
-                self.doing("changing the columns of"),
-                error,
-                "please report this",
-            )
+            Error::external(self.doing("changing the columns of"), error, "please report this")
         };
         if fields.len() > before {
             let wider = self.schema_of(fields)?;

@@ -32,11 +32,7 @@ pub(crate) struct DeltaCommitter {
 
 impl DeltaCommitter {
     pub(crate) fn new(target: Arc<Target>) -> Self {
-        DeltaCommitter {
-            target,
-            table: None,
-            latest: 0,
-        }
+        DeltaCommitter { target, table: None, latest: 0 }
     }
 
     /// The dataset as it is now, or nothing where it does not exist.
@@ -44,11 +40,7 @@ impl DeltaCommitter {
         let table = self.target.store.table(&self.target.dataset, None).await?;
         if let Some(table) = &table {
             let state = table.snapshot().map_err(|error| self.failed(error))?;
-            let newest = state
-                .log_data()
-                .iter()
-                .map(|file| file.modification_time())
-                .max();
+            let newest = state.log_data().iter().map(|file| file.modification_time()).max();
             self.latest = self.latest.max(newest.unwrap_or_default());
         }
         self.table = table.clone();
@@ -117,11 +109,7 @@ impl DeltaCommitter {
                 ));
             }
             // Another attempt of the run may have committed the first of them.
-            let rest: Vec<Written> = files
-                .iter()
-                .filter(|file| file.epoch >= next)
-                .cloned()
-                .collect();
+            let rest: Vec<Written> = files.iter().filter(|file| file.epoch >= next).cloned().collect();
             match self.commit_once(&table, (next, epochs.1), rest).await? {
                 None => return Ok(()),
                 Some(error) => {
@@ -142,11 +130,7 @@ impl DeltaCommitter {
         }
         Err(match conflict {
             Some(error) => self.failed(error),
-            None => Error::external(
-                self.target.doing("committing to"),
-                "no attempt was made",
-                "",
-            ),
+            None => Error::external(self.target.doing("committing to"), "no attempt was made", ""),
         })
     }
 
@@ -159,9 +143,7 @@ impl DeltaCommitter {
     ) -> Result<Option<DeltaTableError>> {
         let state = table.snapshot().map_err(|error| self.failed(error))?;
         let schema = state.schema();
-        let metadata = self
-            .target
-            .changed_metadata(&schema, state.metadata(), &files)?;
+        let metadata = self.target.changed_metadata(&schema, state.metadata(), &files)?;
         let rows: u64 = files.iter().map(|file| file.rows).sum();
         let time = now().max(self.latest + 1);
         let mut actions: Vec<Action> = metadata.into_iter().map(Action::Metadata).collect();
@@ -171,20 +153,12 @@ impl DeltaCommitter {
             Action::Add(add)
         }));
         let version = i64::try_from(epochs.1).map_err(|error| {
-            Error::external(
-                self.target.doing("committing to"),
-                error,
-                "epochs end at 2^63",
-            )
+            Error::external(self.target.doing("committing to"), error, "epochs end at 2^63")
         })?;
         let properties = CommitProperties::default()
             .with_application_transaction(Transaction::new(&self.target.lineage.run, version))
             .with_metadata([self.target.commit_info(Some(epochs), rows)]);
-        let operation = DeltaOperation::Write {
-            mode: SaveMode::Append,
-            partition_by: None,
-            predicate: None,
-        };
+        let operation = DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None };
         let committed = CommitBuilder::from(properties)
             .with_actions(actions)
             .build(Some(state), table.log_store(), operation)
@@ -225,10 +199,9 @@ impl Committer for DeltaCommitter {
             };
             let lineage = &self.target.lineage;
             let of_run = |begun: &crate::lineage::Lineage| begun.run == lineage.run;
-            let found = commits(&table, &self.target.dataset, |commit| {
-                commit.lineage.as_ref().is_some_and(of_run)
-            })
-            .await?;
+            let found =
+                commits(&table, &self.target.dataset, |commit| commit.lineage.as_ref().is_some_and(of_run))
+                    .await?;
             if let Some(begun) = found.last().and_then(|commit| commit.lineage.as_ref())
                 && of_run(begun)
             {

@@ -32,13 +32,9 @@ pub(crate) fn delta_type(of: &DataType) -> Option<DataType> {
         DataType::UInt32 | DataType::UInt64 => DataType::Int64,
         DataType::Float16 => DataType::Float32,
         DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
-        DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-            DataType::Binary
-        }
+        DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,
         DataType::Date64 => DataType::Date32,
-        DataType::Timestamp(..) => {
-            DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")))
-        }
+        DataType::Timestamp(..) => DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC"))),
         DataType::Dictionary(_, values) => return delta_type(values),
         DataType::List(child)
         | DataType::LargeList(child)
@@ -48,13 +44,7 @@ pub(crate) fn delta_type(of: &DataType) -> Option<DataType> {
         DataType::Struct(fields) => {
             let fields: Option<Fields> = fields
                 .iter()
-                .map(|field| {
-                    Some(Field::new(
-                        field.name(),
-                        delta_type(field.data_type())?,
-                        true,
-                    ))
-                })
+                .map(|field| Some(Field::new(field.name(), delta_type(field.data_type())?, true)))
                 .collect();
             DataType::Struct(fields?)
         }
@@ -85,20 +75,14 @@ pub(crate) fn conform(batch: &RecordBatch, known: &Schema, dataset: &str) -> Res
         };
         let array = cast(array, field.data_type(), field.name(), dataset)?;
         if !field.is_nullable() && array.logical_null_count() > 0 {
-            let row = (0..array.len())
-                .find(|row| array.is_null(*row))
-                .unwrap_or(0);
+            let row = (0..array.len()).find(|row| array.is_null(*row)).unwrap_or(0);
             return Err(Error::data(
                 place(batch, row, dataset).column(field.name()),
                 "null in a column that must have a value in every row",
                 "fill the column before writing; a failure belongs into `status`",
             ));
         }
-        fields.push(Arc::new(Field::new(
-            field.name(),
-            field.data_type().clone(),
-            field.is_nullable(),
-        )));
+        fields.push(Arc::new(Field::new(field.name(), field.data_type().clone(), field.is_nullable())));
         arrays.push(array);
     }
     for (field, array) in schema.fields().iter().zip(batch.columns()) {
@@ -119,12 +103,7 @@ pub(crate) fn conform(batch: &RecordBatch, known: &Schema, dataset: &str) -> Res
     RecordBatch::try_new(schema, arrays).map_err(Error::from)
 }
 
-fn cast(
-    array: &Arc<dyn Array>,
-    target: &DataType,
-    column: &str,
-    dataset: &str,
-) -> Result<Arc<dyn Array>> {
+fn cast(array: &Arc<dyn Array>, target: &DataType, column: &str, dataset: &str) -> Result<Arc<dyn Array>> {
     if array.data_type() == target {
         return Ok(array.clone());
     }
@@ -133,24 +112,13 @@ fn cast(
     if !fits && array.data_type() != &DataType::Null {
         return Err(Error::data(
             place(),
-            format!(
-                "the rows have type {}, the dataset has {target}",
-                array.data_type()
-            ),
+            format!("the rows have type {}, the dataset has {target}", array.data_type()),
             "convert the column, or write it under another name",
         ));
     }
-    let checked = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
-    cast_with_options(array, target, &checked).map_err(|error| {
-        Error::data(
-            place(),
-            error.to_string(),
-            format!("every value has to fit {target}"),
-        )
-    })
+    let checked = CastOptions { safe: false, ..CastOptions::default() };
+    cast_with_options(array, target, &checked)
+        .map_err(|error| Error::data(place(), error.to_string(), format!("every value has to fit {target}")))
 }
 
 /// Whether values of one type may be stored in a column of another: the same type, or a number in
@@ -159,19 +127,14 @@ fn fits(from: &DataType, to: &DataType) -> bool {
     match (from, to) {
         (DataType::List(from), DataType::List(to)) => fits(from.data_type(), to.data_type()),
         (from, to) if from == to => true,
-        (from, to) => {
-            from.is_numeric() && to.is_numeric() && !(from.is_floating() && to.is_integer())
-        }
+        (from, to) => from.is_numeric() && to.is_numeric() && !(from.is_floating() && to.is_integer()),
     }
 }
 
 /// Row and rollout, as far as the batch tells.
 fn place(batch: &RecordBatch, row: usize, dataset: &str) -> Place {
     let place = Place::file(dataset).row(row as u64);
-    match batch
-        .column_by_name("rollout_id")
-        .and_then(|ids| ids.as_string_opt::<i32>())
-    {
+    match batch.column_by_name("rollout_id").and_then(|ids| ids.as_string_opt::<i32>()) {
         Some(ids) if ids.is_valid(row) => place.rollout(ids.value(row)),
         _ => place,
     }

@@ -38,15 +38,9 @@ pub struct Dataset {
 impl Dataset {
     pub(crate) fn new(name: &str, store: Arc<Store>, table: DeltaTable) -> Result<Self> {
         let what = || format!("opening dataset {name}");
-        let state = table
-            .snapshot()
-            .map_err(|error| crate::errors::delta_error(what(), error))?;
+        let state = table.snapshot().map_err(|error| crate::errors::delta_error(what(), error))?;
         let schema: Schema = state.schema().as_ref().try_into_arrow().map_err(|error| {
-            Error::external(
-                what(),
-                error,
-                "its schema has a type that Arrow does not have",
-            )
+            Error::external(what(), error, "its schema has a type that Arrow does not have")
         })?;
         Ok(Dataset {
             name: name.to_owned(),
@@ -78,10 +72,7 @@ impl Dataset {
     }
 
     fn id(&self) -> String {
-        self.table
-            .snapshot()
-            .map(|state| state.metadata().id().to_owned())
-            .unwrap_or_default()
+        self.table.snapshot().map(|state| state.metadata().id().to_owned()).unwrap_or_default()
     }
 
     /// Its columns. List children are called `element`; text is Utf8.
@@ -169,11 +160,7 @@ impl Dataset {
     /// Number of rows, where every file says how many it has.
     pub fn rows(&self) -> Option<u64> {
         let state = self.table.snapshot().ok()?;
-        state
-            .log_data()
-            .iter()
-            .map(|view| view.num_records().map(|rows| rows as u64))
-            .sum()
+        state.log_data().iter().map(|view| view.num_records().map(|rows| rows as u64)).sum()
     }
 
     /// Number and bytes of its data files.
@@ -181,15 +168,9 @@ impl Dataset {
         let Ok(state) = self.table.snapshot() else {
             return (0, 0);
         };
-        state
-            .log_data()
-            .iter()
-            .fold((0, 0), |(files, bytes), view| {
-                (
-                    files + 1,
-                    bytes + u64::try_from(view.size()).unwrap_or_default(),
-                )
-            })
+        state.log_data().iter().fold((0, 0), |(files, bytes), view| {
+            (files + 1, bytes + u64::try_from(view.size()).unwrap_or_default())
+        })
     }
 
     /// When its version was committed, in milliseconds since 1970.

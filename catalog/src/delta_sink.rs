@@ -42,12 +42,7 @@ pub(crate) struct Target {
 }
 
 impl DeltaSink {
-    pub(crate) fn open(
-        store: Arc<Store>,
-        dataset: &str,
-        table: Table,
-        lineage: Lineage,
-    ) -> Result<Self> {
+    pub(crate) fn open(store: Arc<Store>, dataset: &str, table: Table, lineage: Lineage) -> Result<Self> {
         if lineage.run.is_empty() {
             return Err(Error::usage(
                 format!("writing dataset {dataset}: the run has no name"),
@@ -66,11 +61,7 @@ impl DeltaSink {
                 && kind != table
             {
                 return Err(Error::usage(
-                    format!(
-                        "dataset {dataset} holds {}, not {}",
-                        kind.name(),
-                        table.name()
-                    ),
+                    format!("dataset {dataset} holds {}, not {}", kind.name(), table.name()),
                     "write to a dataset of another name",
                 ));
             }

@@ -15,19 +15,10 @@ use crate::dataset::{Dataset, DatasetFile};
 /// # Errors
 /// Files that only other programs write (see [`Dataset::files`]), or that cannot be opened.
 pub fn open_source(dataset: &Dataset, slice_bytes: u64) -> Result<ParquetSource> {
-    let files = dataset
-        .files()?
-        .into_iter()
-        .map(|file| data_file(dataset, file))
-        .collect::<Result<Vec<_>>>()?;
+    let files =
+        dataset.files()?.into_iter().map(|file| data_file(dataset, file)).collect::<Result<Vec<_>>>()?;
     let schema = files.is_empty().then(|| dataset.schema());
-    ParquetSource::from_files(
-        files,
-        dataset.uri(),
-        dataset.fingerprint(),
-        schema,
-        slice_bytes,
-    )
+    ParquetSource::from_files(files, dataset.uri(), dataset.fingerprint(), schema, slice_bytes)
 }
 
 fn data_file(dataset: &Dataset, file: DatasetFile) -> Result<DataFile> {
@@ -36,9 +27,5 @@ fn data_file(dataset: &Dataset, file: DatasetFile) -> Result<DataFile> {
         local.size = Some(file.size);
         return Ok(local);
     }
-    Ok(DataFile::stored(
-        dataset.object_store(),
-        file.path,
-        file.size,
-    ))
+    Ok(DataFile::stored(dataset.object_store(), file.path, file.size))
 }

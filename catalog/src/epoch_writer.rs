@@ -61,11 +61,7 @@ struct OpenFile {
 
 impl DeltaEpochWriter {
     pub(crate) fn new(target: Arc<Target>, worker: usize) -> Self {
-        DeltaEpochWriter {
-            target,
-            worker,
-            epochs: BTreeMap::new(),
-        }
+        DeltaEpochWriter { target, worker, epochs: BTreeMap::new() }
     }
 }
 
@@ -73,44 +69,20 @@ impl Target {
     /// Starts file number `part` of an epoch. Its name sorts by epoch, worker and number, which is
     /// the order in which readers see files of one commit; the last part keeps a second attempt
     /// from writing over the first.
-    fn create(
-        &self,
-        epoch: u64,
-        worker: usize,
-        part: usize,
-        schema: SchemaRef,
-    ) -> Result<OpenFile> {
-        let run: String = self
-            .lineage
-            .run
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .take(16)
-            .collect();
+    fn create(&self, epoch: u64, worker: usize, part: usize, schema: SchemaRef) -> Result<OpenFile> {
+        let run: String = self.lineage.run.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
         let attempt = uuid::Uuid::new_v4().simple().to_string();
-        let name = format!(
-            "{run}-{epoch:012}-{worker:05}-{part:05}-{}.parquet",
-            &attempt[..12]
-        );
+        let name = format!("{run}-{epoch:012}-{worker:05}-{part:05}-{}.parquet", &attempt[..12]);
         let path = self.store.directory(&self.dataset).join(name.as_str());
         let object = BufWriter::new(self.store.objects().clone(), path.clone());
         let writer = AsyncArrowWriter::try_new(object, schema.clone(), Some(properties()))
             .map_err(|error| self.failed(&name, error))?;
-        Ok(OpenFile {
-            name,
-            path,
-            schema,
-            writer,
-        })
+        Ok(OpenFile { name, path, schema, writer })
     }
 
     /// Ends a file and describes it for the committer.
     async fn close(&self, epoch: u64, mut file: OpenFile) -> Result<Receipt> {
-        let metadata = file
-            .writer
-            .finish()
-            .await
-            .map_err(|error| self.failed(&file.name, error))?;
+        let metadata = file.writer.finish().await.map_err(|error| self.failed(&file.name, error))?;
         // Also makes sure that the store has the file before anything points at it.
         let stored = self
             .store
@@ -118,11 +90,8 @@ impl Target {
             .head(&file.path)
             .await
             .map_err(|error| store_error(format!("writing {}", file.path), error))?;
-        let schema: StructType = file
-            .schema
-            .as_ref()
-            .try_into_kernel()
-            .map_err(|error| self.failed(&file.name, error))?;
+        let schema: StructType =
+            file.schema.as_ref().try_into_kernel().map_err(|error| self.failed(&file.name, error))?;
         let add = Add {
             path: file.name.clone(),
             partition_values: Default::default(),
@@ -145,11 +114,7 @@ impl Target {
         .receipt()
     }
 
-    fn failed(
-        &self,
-        file: &str,
-        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Error {
+    fn failed(&self, file: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
         Error::external(
             format!("writing {}/{file}", self.dataset),
             error,
@@ -175,19 +140,9 @@ impl EpochWriter for DeltaEpochWriter {
         }
         let file = match &mut open.file {
             Some(file) => file,
-            none => none.insert(target.create(
-                epoch,
-                self.worker,
-                open.receipts.len(),
-                batch.schema(),
-            )?),
+            none => none.insert(target.create(epoch, self.worker, open.receipts.len(), batch.schema())?),
         };
-        block_on(async {
-            file.writer
-                .write(&batch)
-                .await
-                .map_err(|error| target.failed(&file.name, error))
-        })
+        block_on(async { file.writer.write(&batch).await.map_err(|error| target.failed(&file.name, error)) })
     }
 
     fn close(&mut self, epoch: u64) -> Result<Vec<Receipt>> {
@@ -195,8 +150,7 @@ impl EpochWriter for DeltaEpochWriter {
             return Ok(Vec::new());
         };
         if let Some(file) = open.file.take() {
-            open.receipts
-                .push(block_on(self.target.close(epoch, file))?);
+            open.receipts.push(block_on(self.target.close(epoch, file))?);
         }
         Ok(open.receipts)
     }

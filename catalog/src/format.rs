@@ -34,13 +34,7 @@ pub enum Format {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 5] = [
-        Format::Table,
-        Format::Csv,
-        Format::Json,
-        Format::Parquet,
-        Format::Arrow,
-    ];
+    pub const ALL: [Format; 5] = [Format::Table, Format::Csv, Format::Json, Format::Parquet, Format::Arrow];
 
     /// Its name on the command line.
     pub fn name(&self) -> &'static str {
@@ -58,15 +52,9 @@ impl FromStr for Format {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Format::ALL
-            .into_iter()
-            .find(|format| format.name() == text)
-            .ok_or_else(|| {
-                Error::usage(
-                    format!("`{text}` is not a format"),
-                    "use table, csv, json, parquet or arrow",
-                )
-            })
+        Format::ALL.into_iter().find(|format| format.name() == text).ok_or_else(|| {
+            Error::usage(format!("`{text}` is not a format"), "use table, csv, json, parquet or arrow")
+        })
     }
 }
 
@@ -109,9 +97,7 @@ pub fn write(
             writeln!(output, "{table}").map_err(|error| failed(error.into()))?;
         }
         Format::Csv => {
-            let mut writer = csv::WriterBuilder::new()
-                .with_header(true)
-                .build(&mut output);
+            let mut writer = csv::WriterBuilder::new().with_header(true).build(&mut output);
             let header = flat(&RecordBatch::new_empty(schema.clone()))?;
             writer.write(&header).map_err(failed)?;
             for batch in batches {
@@ -121,9 +107,8 @@ pub fn write(
             }
         }
         Format::Json => {
-            let mut writer = WriterBuilder::new()
-                .with_explicit_nulls(true)
-                .build::<_, LineDelimited>(&mut output);
+            let mut writer =
+                WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut output);
             for batch in batches {
                 let batch = batch?;
                 count(&batch);
@@ -174,11 +159,7 @@ fn flat(batch: &RecordBatch) -> Result<RecordBatch> {
 
 fn as_json(array: &ArrayRef) -> Result<StringArray> {
     let mut texts = Vec::with_capacity(array.len());
-    let schema = Arc::new(Schema::new(vec![Field::new(
-        "",
-        array.data_type().clone(),
-        true,
-    )]));
+    let schema = Arc::new(Schema::new(vec![Field::new("", array.data_type().clone(), true)]));
     let rows = RecordBatch::try_new(schema, vec![array.clone()])?;
     let mut lines = LineDelimitedWriter::new(Vec::new());
     lines.write(&rows)?;
@@ -187,9 +168,7 @@ fn as_json(array: &ArrayRef) -> Result<StringArray> {
         .map_err(|error| Error::external("writing a list as JSON", error, "please report this"))?;
     for (row, line) in lines.lines().enumerate() {
         // Each line is `{"":[..]}`, or `{}` for null.
-        let inside = line
-            .strip_prefix("{\"\":")
-            .and_then(|rest| rest.strip_suffix('}'));
+        let inside = line.strip_prefix("{\"\":").and_then(|rest| rest.strip_suffix('}'));
         texts.push(inside.filter(|_| array.is_valid(row)));
     }
     Ok(StringArray::from(texts))

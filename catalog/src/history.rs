@@ -43,10 +43,7 @@ pub(crate) async fn commits(
     };
     for version in (0..=latest).rev() {
         let what = || format!("reading version {version} of dataset {dataset}");
-        let bytes = log
-            .read_commit_entry(version)
-            .await
-            .map_err(|error| delta_error(what(), error))?;
+        let bytes = log.read_commit_entry(version).await.map_err(|error| delta_error(what(), error))?;
         // Older entries may have been removed by another program after a checkpoint.
         let Some(bytes) = bytes else {
             break;
@@ -86,15 +83,11 @@ fn describe(version: u64, actions: &[Action]) -> Commit {
                 let Some(meed) = info.info.get(COMMIT_KEY) else {
                     continue;
                 };
-                commit.lineage = meed
-                    .get("lineage")
-                    .and_then(|lineage| serde_json::from_value(lineage.clone()).ok());
+                commit.lineage =
+                    meed.get("lineage").and_then(|lineage| serde_json::from_value(lineage.clone()).ok());
                 let epoch = |key| meed.get(key).and_then(Value::as_u64);
                 commit.epochs = epoch("firstEpoch").zip(epoch("lastEpoch"));
-                commit.clustered_by = meed
-                    .get(CLUSTERED_PROPERTY)
-                    .and_then(Value::as_str)
-                    .map(str::to_owned);
+                commit.clustered_by = meed.get(CLUSTERED_PROPERTY).and_then(Value::as_str).map(str::to_owned);
             }
             _ => {}
         }

@@ -66,11 +66,7 @@ impl Lineage {
             return Ok(());
         }
         let names = |lineage: &Lineage| {
-            let uris: Vec<&str> = lineage
-                .inputs
-                .iter()
-                .map(|input| input.uri.as_str())
-                .collect();
+            let uris: Vec<&str> = lineage.inputs.iter().map(|input| input.uri.as_str()).collect();
             uris.join(", ")
         };
         Err(Error::usage(

@@ -41,19 +41,14 @@ impl DatasetName {
             }
         };
         let legal = name.starts_with(|first: char| first.is_ascii_alphanumeric())
-            && name
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
         if !legal {
             return Err(Error::usage(
                 format!("`{name}` is not a name for a dataset"),
                 "use letters, digits, `_`, `-` and `.`, and begin with a letter or digit",
             ));
         }
-        Ok(DatasetName {
-            name: name.to_owned(),
-            version,
-        })
+        Ok(DatasetName { name: name.to_owned(), version })
     }
 }
 
@@ -83,10 +78,7 @@ pub(crate) fn table_of_name(name: &str) -> Option<Table> {
 }
 
 /// The candidates that a person who typed `wanted` may have meant, nearest first, at most three.
-pub(crate) fn near_names<'a>(
-    wanted: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Vec<String> {
+pub(crate) fn near_names<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let wanted = wanted.to_lowercase();
     let mut near: Vec<(usize, &str)> = candidates
         .into_iter()

@@ -9,10 +9,7 @@ use tokio::runtime::{Handle, Runtime};
 fn runtime() -> Result<&'static Runtime> {
     static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
     let made = RUNTIME.get_or_init(|| {
-        tokio::runtime::Builder::new_multi_thread()
-            .thread_name("meed-catalog")
-            .enable_all()
-            .build()
+        tokio::runtime::Builder::new_multi_thread().thread_name("meed-catalog").enable_all().build()
     });
     made.as_ref().map_err(|error| {
         Error::external(
@@ -39,15 +36,8 @@ where
         return runtime.block_on(future);
     }
     std::thread::scope(|scope| {
-        scope
-            .spawn(|| runtime.block_on(future))
-            .join()
-            .unwrap_or_else(|_| {
-                Err(Error::external(
-                    "catalog",
-                    "a store or query panicked",
-                    "please report this",
-                ))
-            })
+        scope.spawn(|| runtime.block_on(future)).join().unwrap_or_else(|_| {
+            Err(Error::external("catalog", "a store or query panicked", "please report this"))
+        })
     })
 }

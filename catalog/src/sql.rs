@@ -9,9 +9,7 @@ use meed_operators::Result;
 use crate::arrow::array::RecordBatch;
 use crate::arrow::datatypes::SchemaRef;
 use crate::catalog::Catalog;
-use crate::datafusion::catalog::{
-    CatalogProvider, MemoryCatalogProvider, SchemaProvider, TableProvider,
-};
+use crate::datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider, TableProvider};
 use crate::datafusion::error::{DataFusionError, Result as PlanResult};
 use crate::datafusion::execution::SendableRecordBatchStream;
 use crate::datafusion::execution::context::SQLOptions;
@@ -52,11 +50,7 @@ impl Catalog {
             config = config.with_target_partitions(threads.max(1));
         }
         // Plain text types, as everywhere in meed; views would leak into results.
-        config
-            .options_mut()
-            .execution
-            .parquet
-            .schema_force_view_types = false;
+        config.options_mut().execution.parquet.schema_force_view_types = false;
         config.options_mut().sql_parser.map_string_types_to_utf8view = false;
         let mut runtime = RuntimeEnvBuilder::new();
         if let Some(limit) = options.memory_limit {
@@ -66,16 +60,10 @@ impl Catalog {
         let session = SessionContext::new_with_config_rt(config.clone(), runtime);
         let datasets = Arc::new(Datasets {
             catalog: self.clone(),
-            session: Arc::new(
-                SessionStateBuilder::new()
-                    .with_config(config)
-                    .with_default_features()
-                    .build(),
-            ),
+            session: Arc::new(SessionStateBuilder::new().with_config(config).with_default_features().build()),
         });
         let meed = MemoryCatalogProvider::new();
-        meed.register_schema("datasets", datasets.clone())
-            .map_err(failed)?;
+        meed.register_schema("datasets", datasets.clone()).map_err(failed)?;
         session.register_catalog("meed", Arc::new(meed));
         functions::register(&session, datasets, options.credit.clone());
         Ok(session.enable_url_table())
@@ -101,18 +89,10 @@ impl Catalog {
         let allowed = SQLOptions::new().with_allow_dml(false);
         let rows = block_on(async {
             let failed = |error| sql_error(self, &tables, error);
-            let frame = session
-                .sql_with_options(query, allowed)
-                .await
-                .map_err(failed)?;
+            let frame = session.sql_with_options(query, allowed).await.map_err(failed)?;
             frame.execute_stream().await.map_err(failed)
         })?;
-        Ok(RowStream {
-            rows,
-            catalog: self.clone(),
-            tables,
-            _session: session,
-        })
+        Ok(RowStream { rows, catalog: self.clone(), tables, _session: session })
     }
 }
 
@@ -153,19 +133,13 @@ pub(crate) struct Datasets {
 
 impl Datasets {
     /// A dataset at a version, or nothing where it does not exist.
-    pub(crate) async fn provider(
-        &self,
-        name: &DatasetName,
-    ) -> PlanResult<Option<Arc<dyn TableProvider>>> {
+    pub(crate) async fn provider(&self, name: &DatasetName) -> PlanResult<Option<Arc<dyn TableProvider>>> {
         let external = |error: meed_operators::Error| DataFusionError::External(Box::new(error));
         let table = self.catalog.store.table(&name.name, name.version);
         let Some(table) = table.await.map_err(external)? else {
             return Ok(None);
         };
-        let provider = table
-            .table_provider()
-            .with_session(self.session.clone())
-            .await?;
+        let provider = table.table_provider().with_session(self.session.clone()).await?;
         Ok(Some(provider))
     }
 }

@@ -31,19 +31,14 @@ pub(crate) fn sql_error(catalog: &Catalog, tables: &Tables, error: DataFusionErr
         Err(error) => error,
     };
     match error.find_root() {
-        DataFusionError::SchemaError(schema, _) => {
-            Error::usage(schema.to_string(), column_hint(schema))
-        }
+        DataFusionError::SchemaError(schema, _) => Error::usage(schema.to_string(), column_hint(schema)),
         DataFusionError::SQL(parser, _) => Error::usage(
             format!("the query is not SQL: {parser}"),
             "names with dots, dashes or capitals go in double quotes, texts in single quotes",
         ),
         DataFusionError::Plan(message) => match missing_table(message) {
             Some(table) => no_table(catalog, &table),
-            None => Error::usage(
-                message.clone(),
-                "`meed sql` without a query lists tables and functions",
-            ),
+            None => Error::usage(message.clone(), "`meed sql` without a query lists tables and functions"),
         },
         DataFusionError::NotImplemented(message) => {
             Error::usage(format!("not supported in SQL: {message}"), "")
@@ -64,9 +59,7 @@ fn into_meed(error: DataFusionError) -> Result<Error, DataFusionError> {
             Ok(own) => Ok(*own),
             Err(inner) => Err(DataFusionError::External(inner)),
         },
-        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => {
-            into_meed(*inner)
-        }
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => into_meed(*inner),
         other => Err(other),
     }
 }
@@ -79,17 +72,10 @@ fn running(tables: &Tables) -> String {
 }
 
 fn column_hint(error: &SchemaError) -> String {
-    let SchemaError::FieldNotFound {
-        field,
-        valid_fields,
-    } = error
-    else {
+    let SchemaError::FieldNotFound { field, valid_fields } = error else {
         return "write the column as table.column".to_owned();
     };
-    let names: Vec<&str> = valid_fields
-        .iter()
-        .map(|column| column.name.as_str())
-        .collect();
+    let names: Vec<&str> = valid_fields.iter().map(|column| column.name.as_str()).collect();
     let near = near_names(&field.name, names.iter().copied());
     match near.is_empty() {
         false => format!("did you mean {}?", near.join(", ")),
@@ -100,18 +86,14 @@ fn column_hint(error: &SchemaError) -> String {
 
 /// The name in DataFusion's message `table 'meed.datasets.<name>' not found`.
 fn missing_table(message: &str) -> Option<String> {
-    let inside = message
-        .strip_prefix("table '")?
-        .strip_suffix("' not found")?;
+    let inside = message.strip_prefix("table '")?.strip_suffix("' not found")?;
     let name = inside.strip_prefix("meed.datasets.").unwrap_or(inside);
     Some(name.to_owned())
 }
 
 fn no_table(catalog: &Catalog, table: &str) -> Error {
     let is_path = table.contains('/')
-        || [".parquet", ".csv", ".json", ".arrow"]
-            .iter()
-            .any(|ending| table.ends_with(ending));
+        || [".parquet", ".csv", ".json", ".arrow"].iter().any(|ending| table.ends_with(ending));
     if is_path {
         return Error::usage(
             format!("there is no file `{table}`"),

@@ -21,11 +21,8 @@ pub(crate) fn statistics(file: &ParquetMetaData) -> String {
         let [name] = column.path().parts() else {
             continue;
         };
-        let groups: Option<Vec<&Statistics>> = file
-            .row_groups()
-            .iter()
-            .map(|group| group.column(index).statistics())
-            .collect();
+        let groups: Option<Vec<&Statistics>> =
+            file.row_groups().iter().map(|group| group.column(index).statistics()).collect();
         let Some(groups) = groups else { continue };
         let count: Option<u64> = groups.iter().map(|group| group.null_count_opt()).sum();
         if let Some(count) = count {
@@ -49,9 +46,7 @@ fn range(groups: &[&Statistics]) -> Option<(Value, Value)> {
     let integers: Option<Vec<(i64, i64)>> = groups
         .iter()
         .map(|group| match group {
-            Statistics::Int32(range) => {
-                Some((i64::from(*range.min_opt()?), i64::from(*range.max_opt()?)))
-            }
+            Statistics::Int32(range) => Some((i64::from(*range.min_opt()?), i64::from(*range.max_opt()?))),
             Statistics::Int64(range) => Some((*range.min_opt()?, *range.max_opt()?)),
             _ => None,
         })

@@ -56,16 +56,9 @@ impl Store {
     /// A store that the caller already has, from its directory `prefix` on.
     pub(crate) fn over(objects: Arc<dyn ObjectStore>, prefix: Path, uri: &str) -> Result<Self> {
         // The URL only names tables; all bytes go through the given store.
-        let root = Url::parse(&format!("memory:///{prefix}/").replace("////", "///")).map_err(
-            |error| Error::external(format!("opening {uri}"), error, "choose another prefix"),
-        )?;
-        Ok(Store {
-            uri: uri.to_owned(),
-            root,
-            objects,
-            prefix,
-            safe: OnceLock::new(),
-        })
+        let root = Url::parse(&format!("memory:///{prefix}/").replace("////", "///"))
+            .map_err(|error| Error::external(format!("opening {uri}"), error, "choose another prefix"))?;
+        Ok(Store { uri: uri.to_owned(), root, objects, prefix, safe: OnceLock::new() })
     }
 
     /// The catalog's URI as it was given.
@@ -99,42 +92,24 @@ impl Store {
         let table = LogStoreConfig::new(&url, options.clone())
             .decorate_store(self.objects.clone(), None)
             .map_err(|error| delta_error(what(), error))?;
-        Ok(default_logstore(
-            Arc::from(table),
-            self.objects.clone(),
-            &url,
-            &options,
-        ))
+        Ok(default_logstore(Arc::from(table), self.objects.clone(), &url, &options))
     }
 
     /// The dataset at a version (the latest where `None`), or nothing where it does not exist.
-    pub(crate) async fn table(
-        &self,
-        dataset: &str,
-        version: Option<u64>,
-    ) -> Result<Option<DeltaTable>> {
+    pub(crate) async fn table(&self, dataset: &str, version: Option<u64>) -> Result<Option<DeltaTable>> {
         let log = self.log(dataset)?;
         let what = || format!("opening dataset {dataset} in {}", self.uri);
-        let exists = log
-            .is_delta_table_location()
-            .await
-            .map_err(|error| delta_error(what(), error))?;
+        let exists = log.is_delta_table_location().await.map_err(|error| delta_error(what(), error))?;
         if !exists {
             return Ok(None);
         }
         let mut table = DeltaTable::new(log);
         let Some(version) = version else {
-            table
-                .load()
-                .await
-                .map_err(|error| delta_error(what(), error))?;
+            table.load().await.map_err(|error| delta_error(what(), error))?;
             return Ok(Some(table));
         };
-        let latest = table
-            .log_store()
-            .get_latest_version(0)
-            .await
-            .map_err(|error| delta_error(what(), error))?;
+        let latest =
+            table.log_store().get_latest_version(0).await.map_err(|error| delta_error(what(), error))?;
         if version > latest {
             return Err(Error::usage(
                 format!("dataset {dataset} has no version {version}; the latest is {latest}"),
@@ -163,9 +138,7 @@ impl Store {
             if name.starts_with(['_', '.']) {
                 continue;
             }
-            let mut entries = self
-                .objects
-                .list(Some(&directory.clone().join("_delta_log")));
+            let mut entries = self.objects.list(Some(&directory.clone().join("_delta_log")));
             let first = entries
                 .try_next()
                 .await
@@ -186,11 +159,7 @@ impl Store {
         if self.safe.get().is_some() {
             return Ok(());
         }
-        block_on(check_conditional_put(
-            &self.objects,
-            &self.prefix,
-            &self.uri,
-        ))?;
+        block_on(check_conditional_put(&self.objects, &self.prefix, &self.uri))?;
         self.safe.get_or_init(|| ());
         Ok(())
     }
@@ -202,9 +171,7 @@ pub(crate) async fn check_conditional_put(
     prefix: &Path,
     uri: &str,
 ) -> Result<()> {
-    let probe = prefix
-        .clone()
-        .join(format!("_meed-probe-{}", uuid::Uuid::new_v4()));
+    let probe = prefix.clone().join(format!("_meed-probe-{}", uuid::Uuid::new_v4()));
     let create = || {
         let options = PutOptions::from(PutMode::Create);
         objects.put_opts(&probe, PutPayload::from_static(b"probe"), options)
@@ -231,9 +198,7 @@ pub(crate) async fn check_conditional_put(
             Err(refused("it does not know it"))
         }
         (Err(error), _) => Err(store_error(format!("writing to {uri}"), error)),
-        (Ok(_), Some(Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }))) => {
-            Ok(())
-        }
+        (Ok(_), Some(Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }))) => Ok(()),
         (Ok(_), Some(Err(error))) => Err(store_error(format!("writing to {uri}"), error)),
         (Ok(_), _) => Err(refused("it overwrote an object that it was told to create")),
     }

@@ -17,11 +17,7 @@ impl<T> Pending<T> {
     /// Blocks the calling thread until the work is done.
     pub(crate) fn wait(self) -> Result<T> {
         self.0.recv().unwrap_or_else(|_| {
-            Err(Error::external(
-                "waiting for input or output",
-                "its task was dropped",
-                "",
-            ))
+            Err(Error::external("waiting for input or output", "its task was dropped", ""))
         })
     }
 }
@@ -70,17 +66,8 @@ fn runtime() -> Result<&'static Runtime> {
     static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
     RUNTIME
         .get_or_init(|| {
-            tokio::runtime::Builder::new_multi_thread()
-                .thread_name("meed-io")
-                .enable_all()
-                .build()
+            tokio::runtime::Builder::new_multi_thread().thread_name("meed-io").enable_all().build()
         })
         .as_ref()
-        .map_err(|error| {
-            Error::external(
-                "starting the runtime for input and output",
-                error.to_string(),
-                "",
-            )
-        })
+        .map_err(|error| Error::external("starting the runtime for input and output", error.to_string(), ""))
 }

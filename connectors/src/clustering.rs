@@ -62,11 +62,7 @@ pub fn check_clustering(source: &ParquetSource) -> Result<ClusteringReport> {
         true => Clustering::Sorted,
         false => find_again(source, &columns, &mut rows)?,
     };
-    Ok(ClusteringReport {
-        clustering,
-        rows,
-        milliseconds: begin.elapsed().as_secs_f64() * 1e3,
-    })
+    Ok(ClusteringReport { clustering, rows, milliseconds: begin.elapsed().as_secs_f64() * 1e3 })
 }
 
 fn is_sorted(source: &ParquetSource, columns: &[String], rows: &mut u64) -> Result<bool> {
@@ -77,9 +73,7 @@ fn is_sorted(source: &ParquetSource, columns: &[String], rows: &mut u64) -> Resu
             continue;
         }
         *rows += keys.len() as u64;
-        let after_last = last
-            .as_ref()
-            .is_none_or(|(i, g)| (*i, g.as_deref()) <= keys.at(0));
+        let after_last = last.as_ref().is_none_or(|(i, g)| (*i, g.as_deref()) <= keys.at(0));
         if !after_last || (1..keys.len()).any(|row| keys.at(row - 1) > keys.at(row)) {
             return Ok(false);
         }

@@ -11,17 +11,9 @@ use crate::parquet_file::ParquetFile;
 /// The columns of all files, in the order of their first appearance.
 pub(crate) fn common_schema(files: &[ParquetFile]) -> Result<SchemaRef> {
     let Some((first, further)) = files.split_first() else {
-        return Err(Error::usage(
-            "a source of no files and no schema",
-            "name at least one file",
-        ));
+        return Err(Error::usage("a source of no files and no schema", "name at least one file"));
     };
-    let mut fields: Vec<Field> = first
-        .schema
-        .fields()
-        .iter()
-        .map(|field| field.as_ref().clone())
-        .collect();
+    let mut fields: Vec<Field> = first.schema.fields().iter().map(|field| field.as_ref().clone()).collect();
     for file in further {
         for field in file.schema.fields() {
             let Some(known) = fields.iter_mut().find(|known| known.name() == field.name()) else {
@@ -31,11 +23,7 @@ pub(crate) fn common_schema(files: &[ParquetFile]) -> Result<SchemaRef> {
             let data_type = wider(known.data_type(), field.data_type()).ok_or_else(|| {
                 Error::data(
                     Place::file(file.location.uri()).column(field.name()),
-                    format!(
-                        "{}, but {} in an earlier file",
-                        field.data_type(),
-                        known.data_type()
-                    ),
+                    format!("{}, but {} in an earlier file", field.data_type(), known.data_type()),
                     "write the column with one type in all files",
                 )
             })?;
@@ -57,9 +45,7 @@ fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
     match (a, b) {
         (a, b) if a == b => Some(a.clone()),
         (Int32, Int64) | (Int64, Int32) => Some(Int64),
-        (Float32, Float64) | (Float64, Float32) | (Int32, Float64) | (Float64, Int32) => {
-            Some(Float64)
-        }
+        (Float32, Float64) | (Float64, Float32) | (Int32, Float64) | (Float64, Int32) => Some(Float64),
         (List(a), List(b)) => Some(list_of(wider(a.data_type(), b.data_type())?)),
         _ => None,
     }

@@ -35,13 +35,7 @@ pub struct FileSink {
 impl FileSink {
     /// A sink for rows of `schema`. A target without rows becomes an empty file of that schema.
     pub fn new(location: Location, format: Format, schema: SchemaRef, codec: Codec) -> Self {
-        FileSink {
-            location,
-            format,
-            schema,
-            codec,
-            run: "0".to_owned(),
-        }
+        FileSink { location, format, schema, codec, run: "0".to_owned() }
     }
 
     /// Names the run, the same in all its processes. The parts of other runs are removed when this
@@ -79,19 +73,11 @@ impl Sink for FileSink {
     }
 
     fn writer(&self, worker: usize) -> Result<Box<dyn EpochWriter>> {
-        Ok(Box::new(PartWriter {
-            sink: self.clone(),
-            worker,
-            open: BTreeMap::new(),
-        }))
+        Ok(Box::new(PartWriter { sink: self.clone(), worker, open: BTreeMap::new() }))
     }
 
     fn committer(&self) -> Result<Box<dyn Committer>> {
-        Ok(Box::new(FileCommitter {
-            sink: self.clone(),
-            assembly: None,
-            done: false,
-        }))
+        Ok(Box::new(FileCommitter { sink: self.clone(), assembly: None, done: false }))
     }
 }
 
@@ -128,10 +114,7 @@ impl EpochWriter for PartWriter {
         writer.finish()?;
         let path = path.into_os_string().into_string().map_err(|path| {
             let path = Path::new(&path).display();
-            Error::usage(
-                format!("{path} is not valid Unicode"),
-                "choose another target",
-            )
+            Error::usage(format!("{path} is not valid Unicode"), "choose another target")
         })?;
         Ok(vec![path])
     }
@@ -145,9 +128,7 @@ struct FileCommitter {
 
 impl FileCommitter {
     fn assembled(&self) -> PathBuf {
-        self.sink
-            .parts()
-            .join(format!("assembled.{}", self.sink.format.extension()))
+        self.sink.parts().join(format!("assembled.{}", self.sink.format.extension()))
     }
 
     fn assembly(&mut self) -> Result<&mut Assembly> {
@@ -173,10 +154,7 @@ impl Committer for FileCommitter {
         };
         // A folder that does not exist yet has nothing to remove.
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let stale = entry
-                .file_name()
-                .as_encoded_bytes()
-                .starts_with(prefix.as_encoded_bytes());
+            let stale = entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes());
             if stale && entry.path() != own {
                 let path = entry.path();
                 fs::remove_dir_all(&path)
@@ -205,14 +183,14 @@ impl Committer for FileCommitter {
         }
         let location = &self.sink.location;
         match location.local_path() {
-            Some(target) => fs::rename(&assembled, target)
-                .map_err(|error| failed("writing", location.uri(), error))?,
+            Some(target) => {
+                fs::rename(&assembled, target).map_err(|error| failed("writing", location.uri(), error))?
+            }
             None => upload(&assembled, location)?,
         }
         self.done = true;
         let parts = self.sink.parts();
-        fs::remove_dir_all(&parts)
-            .map_err(|error| failed("removing", &parts.display().to_string(), error))
+        fs::remove_dir_all(&parts).map_err(|error| failed("removing", &parts.display().to_string(), error))
     }
 }
 

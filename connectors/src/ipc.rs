@@ -38,20 +38,12 @@ pub(crate) fn read(location: &Location) -> Result<(SchemaRef, Batches)> {
     }
     let input: Box<dyn Read + Send> = Box::new(Cursor::new(word).chain(input));
     let end = Arc::new(Mutex::new([0xff; 8]));
-    let input = LastBytes {
-        input,
-        last: end.clone(),
-    };
+    let input = LastBytes { input, last: end.clone() };
     let reader = catch_unwind(AssertUnwindSafe(|| StreamReader::try_new(input, None)))
         .map_err(|panic| panicked(&uri, panic.as_ref()))?
         .map_err(|error| broken_file(&uri, &error.to_string()))?;
     let schema = plain_schema(&reader.schema());
-    let batches = IpcBatches {
-        reader: Some(reader),
-        end,
-        schema: schema.clone(),
-        uri,
-    };
+    let batches = IpcBatches { reader: Some(reader), end, schema: schema.clone(), uri };
     Ok((schema, Box::new(batches)))
 }
 
@@ -79,10 +71,7 @@ impl IpcBatches {
             // The decoder takes a file that ends between two batches for whole. Its end mark tells.
             None => match *self.end.lock().unwrap_or_else(PoisonError::into_inner) {
                 [_, _, _, _, 0, 0, 0, 0] => Ok(None),
-                _ => Err(broken_file(
-                    &self.uri,
-                    "the file ends without the end mark of Arrow IPC",
-                )),
+                _ => Err(broken_file(&self.uri, "the file ends without the end mark of Arrow IPC")),
             },
         }
     }

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, ListArray,
-    StringArray,
+    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, ListArray, StringArray,
 };
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field};
@@ -27,14 +26,8 @@ enum Values {
     Int64(Vec<i64>),
     Float32(Vec<f32>),
     Float64(Vec<f64>),
-    Text {
-        ends: Vec<i32>,
-        text: String,
-    },
-    List {
-        ends: Vec<i32>,
-        child: Box<JsonColumn>,
-    },
+    Text { ends: Vec<i32>, text: String },
+    List { ends: Vec<i32>, child: Box<JsonColumn> },
 }
 
 impl JsonColumn {
@@ -46,26 +39,15 @@ impl JsonColumn {
             DataType::Int64 => Values::Int64(Vec::new()),
             DataType::Float32 => Values::Float32(Vec::new()),
             DataType::Float64 => Values::Float64(Vec::new()),
-            DataType::Utf8 => Values::Text {
-                ends: vec![0],
-                text: String::new(),
-            },
-            DataType::List(child) => Values::List {
-                ends: vec![0],
-                child: Box::new(JsonColumn::new(child.data_type(), any_json)?),
-            },
+            DataType::Utf8 => Values::Text { ends: vec![0], text: String::new() },
+            DataType::List(child) => {
+                Values::List { ends: vec![0], child: Box::new(JsonColumn::new(child.data_type(), any_json)?) }
+            }
             other => {
-                return Err(Error::usage(
-                    format!("JSON has no values of type {other}"),
-                    "",
-                ));
+                return Err(Error::usage(format!("JSON has no values of type {other}"), ""));
             }
         };
-        Ok(JsonColumn {
-            valid: Vec::new(),
-            values,
-            any_json,
-        })
+        Ok(JsonColumn { valid: Vec::new(), values, any_json })
     }
 
     /// Number of values.
@@ -123,9 +105,7 @@ impl JsonColumn {
             Values::Int64(values) => values.push(0),
             Values::Float32(values) => values.push(0.0),
             Values::Float64(values) => values.push(0.0),
-            Values::Text { ends, .. } | Values::List { ends, .. } => {
-                ends.push(ends[ends.len() - 1])
-            }
+            Values::Text { ends, .. } | Values::List { ends, .. } => ends.push(ends[ends.len() - 1]),
         }
     }
 
@@ -134,21 +114,11 @@ impl JsonColumn {
         let valid = std::mem::take(&mut self.valid);
         let nulls = valid.contains(&false).then(|| NullBuffer::from(valid));
         match &mut self.values {
-            Values::Boolean(values) => {
-                Arc::new(BooleanArray::new(std::mem::take(values).into(), nulls))
-            }
-            Values::Int32(values) => {
-                Arc::new(Int32Array::new(std::mem::take(values).into(), nulls))
-            }
-            Values::Int64(values) => {
-                Arc::new(Int64Array::new(std::mem::take(values).into(), nulls))
-            }
-            Values::Float32(values) => {
-                Arc::new(Float32Array::new(std::mem::take(values).into(), nulls))
-            }
-            Values::Float64(values) => {
-                Arc::new(Float64Array::new(std::mem::take(values).into(), nulls))
-            }
+            Values::Boolean(values) => Arc::new(BooleanArray::new(std::mem::take(values).into(), nulls)),
+            Values::Int32(values) => Arc::new(Int32Array::new(std::mem::take(values).into(), nulls)),
+            Values::Int64(values) => Arc::new(Int64Array::new(std::mem::take(values).into(), nulls)),
+            Values::Float32(values) => Arc::new(Float32Array::new(std::mem::take(values).into(), nulls)),
+            Values::Float64(values) => Arc::new(Float64Array::new(std::mem::take(values).into(), nulls)),
             Values::Text { ends, text } => {
                 let text = Buffer::from_vec(std::mem::take(text).into_bytes());
                 Arc::new(StringArray::new(offsets(ends), text, nulls))
@@ -220,8 +190,8 @@ impl JsonColumn {
             let begin: String = value.chars().take(40).collect();
             return Err(self.wrong(format!("the text {begin:?}")));
         };
-        let end = i32::try_from(text.len() + value.len())
-            .map_err(|_| E::custom("more than 2 GiB of text"))?;
+        let end =
+            i32::try_from(text.len() + value.len()).map_err(|_| E::custom("more than 2 GiB of text"))?;
         text.push_str(value);
         ends.push(end);
         self.valid.push(true);
@@ -295,8 +265,8 @@ impl<'de> Visitor<'de> for &mut JsonColumn {
             return Err(self.wrong("a list"));
         };
         while values.next_element_seed(&mut **child)?.is_some() {}
-        let end = i32::try_from(child.len())
-            .map_err(|_| A::Error::custom("more than 2,147,483,647 values"))?;
+        let end =
+            i32::try_from(child.len()).map_err(|_| A::Error::custom("more than 2,147,483,647 values"))?;
         ends.push(end);
         self.valid.push(true);
         Ok(())

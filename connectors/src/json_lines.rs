@@ -38,13 +38,7 @@ pub(crate) fn read(location: &Location, options: &ReadOptions) -> Result<(Schema
     let schema: SchemaRef = Arc::new(Schema::new(fields));
     let rows = JsonRows {
         lines: Lines::open(location)?,
-        table: Rows {
-            given: vec![false; columns.len()],
-            columns,
-            names,
-            rows: 0,
-            current: None,
-        },
+        table: Rows { given: vec![false; columns.len()], columns, names, rows: 0, current: None },
         schema: schema.clone(),
         options: options.clone(),
         uri: location.uri().to_owned(),
@@ -64,12 +58,7 @@ struct Lines {
 impl Lines {
     fn open(location: &Location) -> Result<Self> {
         let uri = location.uri().to_owned();
-        Ok(Lines {
-            input: location.open()?,
-            line: Vec::new(),
-            number: 0,
-            uri,
-        })
+        Ok(Lines { input: location.open()?, line: Vec::new(), number: 0, uri })
     }
 
     fn next(&mut self) -> Result<Option<&[u8]>> {
@@ -102,13 +91,7 @@ struct JsonRows {
 impl JsonRows {
     fn batch(&mut self) -> Result<Option<RecordBatch>> {
         while self.table.rows < self.options.batch_rows.max(1)
-            && self
-                .table
-                .columns
-                .iter()
-                .map(JsonColumn::bytes)
-                .sum::<usize>()
-                < BATCH_BYTES
+            && self.table.columns.iter().map(JsonColumn::bytes).sum::<usize>() < BATCH_BYTES
         {
             let Some(line) = self.lines.next()? else {
                 break;
@@ -123,17 +106,8 @@ impl JsonRows {
         }
         let rows = RecordBatchOptions::new().with_row_count(Some(self.table.rows));
         self.table.rows = 0;
-        let columns = self
-            .table
-            .columns
-            .iter_mut()
-            .map(JsonColumn::finish)
-            .collect();
-        Ok(Some(RecordBatch::try_new_with_options(
-            self.schema.clone(),
-            columns,
-            &rows,
-        )?))
+        let columns = self.table.columns.iter_mut().map(JsonColumn::finish).collect();
+        Ok(Some(RecordBatch::try_new_with_options(self.schema.clone(), columns, &rows)?))
     }
 
     fn reject(&mut self, column: Option<String>, reason: String, text: String) -> Result<()> {
@@ -154,12 +128,7 @@ impl JsonRows {
                     None => reason,
                 };
                 let file = self.uri.clone();
-                self.options.rejects.add(Reject {
-                    file,
-                    line,
-                    reason,
-                    text,
-                })
+                self.options.rejects.add(Reject { file, line, reason, text })
             }
         }
     }
@@ -201,10 +170,7 @@ impl Rows {
                 }
                 self.rows += 1;
             }
-            Err(_) => self
-                .columns
-                .iter_mut()
-                .for_each(|column| column.truncate(self.rows)),
+            Err(_) => self.columns.iter_mut().for_each(|column| column.truncate(self.rows)),
         }
         self.given.fill(false);
         outcome.map_err(|reason| (self.current.take(), reason))

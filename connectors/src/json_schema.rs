@@ -68,11 +68,7 @@ pub(crate) struct Shapes {
 impl Shapes {
     /// Columns that `table` defines have its types.
     pub(crate) fn new(table: Table) -> Self {
-        Shapes {
-            table,
-            names: HashMap::new(),
-            columns: Vec::new(),
-        }
+        Shapes { table, names: HashMap::new(), columns: Vec::new() }
     }
 
     /// Takes note of a line. A line that cannot be read teaches nothing; reading reports it.
@@ -98,9 +94,7 @@ impl Shapes {
     pub(crate) fn finish(self) -> Vec<FoundColumn> {
         let table = self.table;
         let found = self.columns.into_iter().map(|(name, shape)| {
-            let defined = table
-                .column(&name)
-                .map(|column| column.column_type.data_type());
+            let defined = table.column(&name).map(|column| column.column_type.data_type());
             FoundColumn {
                 any_json: match defined {
                     Some(_) => ["metadata", "metrics", "parameters"].contains(&name.as_str()),
@@ -161,11 +155,7 @@ impl<'de> Deserialize<'de> for Shape {
             }
 
             fn visit_u64<E>(self, value: u64) -> Result<Shape, E> {
-                Ok(if i64::try_from(value).is_ok() {
-                    Shape::Integer
-                } else {
-                    Shape::Float
-                })
+                Ok(if i64::try_from(value).is_ok() { Shape::Integer } else { Shape::Float })
             }
 
             fn visit_f64<E>(self, _: f64) -> Result<Shape, E> {

@@ -30,12 +30,7 @@ pub(crate) enum Assembly {
 
 impl Assembly {
     /// Makes the file.
-    pub(crate) fn create(
-        path: &Path,
-        format: Format,
-        schema: &SchemaRef,
-        codec: Codec,
-    ) -> Result<Self> {
+    pub(crate) fn create(path: &Path, format: Format, schema: &SchemaRef, codec: Codec) -> Result<Self> {
         let name = path.display().to_string();
         let file = File::create(path).map_err(|error| failed("writing", &name, error))?;
         let file = BufWriter::with_capacity(1 << 20, file);
@@ -51,8 +46,7 @@ impl Assembly {
             }
             Format::JsonLines => Assembly::JsonLines(file),
             Format::Arrow => Assembly::Arrow(Box::new(
-                FileWriter::try_new(file, schema)
-                    .map_err(|error| failed("writing", &name, error))?,
+                FileWriter::try_new(file, schema).map_err(|error| failed("writing", &name, error))?,
             )),
         })
     }
@@ -67,9 +61,7 @@ impl Assembly {
             }
             Assembly::JsonLines(lines) => {
                 let copied = std::io::copy(&mut file, lines);
-                copied
-                    .map(|_| ())
-                    .map_err(|error| failed("appending", &name, error))
+                copied.map(|_| ()).map_err(|error| failed("appending", &name, error))
             }
             Assembly::Arrow(writer) => {
                 let copy = || -> std::result::Result<(), arrow::error::ArrowError> {
@@ -87,17 +79,13 @@ impl Assembly {
     pub(crate) fn finish(self, path: &Path) -> Result<()> {
         let name = path.display().to_string();
         let mut file = match self {
-            Assembly::Parquet(writer) => writer
-                .into_inner()
-                .map_err(|error| failed("writing", &name, error))?,
+            Assembly::Parquet(writer) => {
+                writer.into_inner().map_err(|error| failed("writing", &name, error))?
+            }
             Assembly::JsonLines(file) => file,
             Assembly::Arrow(mut writer) => {
-                writer
-                    .finish()
-                    .map_err(|error| failed("writing", &name, error))?;
-                writer
-                    .into_inner()
-                    .map_err(|error| failed("writing", &name, error))?
+                writer.finish().map_err(|error| failed("writing", &name, error))?;
+                writer.into_inner().map_err(|error| failed("writing", &name, error))?
             }
         };
         let synced = file.flush().and_then(|()| file.get_ref().sync_all());
@@ -113,12 +101,8 @@ fn append_row_groups(
         .with_page_index_policy(PageIndexPolicy::Optional)
         .parse_and_finish(part)?;
     for (group_index, group) in metadata.row_groups().iter().enumerate() {
-        let column_indexes = metadata
-            .column_index()
-            .and_then(|index| index.get(group_index));
-        let offset_indexes = metadata
-            .offset_index()
-            .and_then(|index| index.get(group_index));
+        let column_indexes = metadata.column_index().and_then(|index| index.get(group_index));
+        let offset_indexes = metadata.offset_index().and_then(|index| index.get(group_index));
         let mut copy = writer.next_row_group()?;
         for (column_index, column) in group.columns().iter().enumerate() {
             let close = ColumnCloseResult {
@@ -126,12 +110,8 @@ fn append_row_groups(
                 rows_written: group.num_rows() as u64,
                 metadata: column.clone(),
                 bloom_filter: None,
-                column_index: column_indexes
-                    .and_then(|index| index.get(column_index))
-                    .cloned(),
-                offset_index: offset_indexes
-                    .and_then(|index| index.get(column_index))
-                    .cloned(),
+                column_index: column_indexes.and_then(|index| index.get(column_index)).cloned(),
+                offset_index: offset_indexes.and_then(|index| index.get(column_index)).cloned(),
             };
             copy.append_column(part, close)?;
         }

@@ -14,8 +14,8 @@ use futures::{FutureExt, StreamExt, TryFutureExt};
 use meed_operators::{Error, Result};
 use object_store::ObjectStoreExt;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    RowSelection, RowSelector,
 };
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStream};
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
@@ -52,9 +52,7 @@ impl ParquetFile {
         let (metadata, size) = match location.local_path() {
             Some(path) => {
                 let file = File::open(path).map_err(|error| failed("opening", &uri, error))?;
-                let info = file
-                    .metadata()
-                    .map_err(|error| failed("opening", &uri, error))?;
+                let info = file.metadata().map_err(|error| failed("opening", &uri, error))?;
                 if info.is_dir() {
                     return Err(failed("opening", &uri, "it is a directory"));
                 }
@@ -65,10 +63,7 @@ impl ParquetFile {
             }
             None => {
                 let size = size.map_or_else(|| location.size(), Ok)?;
-                let mut input = StoredFile {
-                    location: location.clone(),
-                    size,
-                };
+                let mut input = StoredFile { location: location.clone(), size };
                 let name = uri.clone();
                 let metadata = blocking::wait(&uri, async move {
                     let metadata = ArrowReaderMetadata::load_async(&mut input, options).await;
@@ -79,19 +74,12 @@ impl ParquetFile {
         };
         let mut group_starts = vec![0];
         for group in metadata.metadata().row_groups() {
-            let rows = u64::try_from(group.num_rows()).map_err(|_| {
-                crate::broken_file(&uri, "a row group has a negative number of rows")
-            })?;
+            let rows = u64::try_from(group.num_rows())
+                .map_err(|_| crate::broken_file(&uri, "a row group has a negative number of rows"))?;
             group_starts.push(group_starts[group_starts.len() - 1] + rows);
         }
         let schema = plain_schema(metadata.schema());
-        Ok(ParquetFile {
-            location,
-            size,
-            metadata,
-            schema,
-            group_starts,
-        })
+        Ok(ParquetFile { location, size, metadata, schema, group_starts })
     }
 
     /// Number of rows.
@@ -101,30 +89,19 @@ impl ParquetFile {
 
     /// The row groups that rows of the range lie in.
     pub(crate) fn groups_of(&self, rows: &Range<u64>) -> Range<usize> {
-        let first = self
-            .group_starts
-            .partition_point(|start| *start <= rows.start)
-            - 1;
+        let first = self.group_starts.partition_point(|start| *start <= rows.start) - 1;
         let last = self.group_starts.partition_point(|start| *start < rows.end);
         first..last.min(self.group_starts.len() - 1)
     }
 
     /// Decodes a range of rows, `batch_rows` at a time: the columns at the positions `columns`.
-    pub(crate) fn read(
-        &self,
-        rows: Range<u64>,
-        columns: &[usize],
-        batch_rows: usize,
-    ) -> Result<RawBatches> {
+    pub(crate) fn read(&self, rows: Range<u64>, columns: &[usize], batch_rows: usize) -> Result<RawBatches> {
         if rows.is_empty() {
             return Ok(Box::new(std::iter::empty()));
         }
         let uri = self.location.uri().to_owned();
         let groups = self.groups_of(&rows);
-        let (begin, end) = (
-            self.group_starts[groups.start],
-            self.group_starts[groups.end],
-        );
+        let (begin, end) = (self.group_starts[groups.start], self.group_starts[groups.end]);
         let selection = (rows != (begin..end)).then(|| {
             RowSelection::from(vec![
                 RowSelector::skip((rows.start - begin) as usize),
@@ -145,42 +122,24 @@ impl ParquetFile {
                 if let Some(selection) = selection {
                     builder = builder.with_row_selection(selection);
                 }
-                let reader = guarded(&uri, || {
-                    builder.build().map_err(|error| explain(&uri, error))
-                })?;
-                Box::new(LocalBatches {
-                    reader: Some(reader),
-                    uri: uri.clone(),
-                })
+                let reader = guarded(&uri, || builder.build().map_err(|error| explain(&uri, error)))?;
+                Box::new(LocalBatches { reader: Some(reader), uri: uri.clone() })
             }
             None => {
-                let input = StoredFile {
-                    location: self.location.clone(),
-                    size: self.size,
-                };
-                let mut builder = ParquetRecordBatchStreamBuilder::new_with_metadata(
-                    input,
-                    self.metadata.clone(),
-                )
-                .with_row_groups(groups.collect())
-                .with_projection(mask)
-                .with_batch_size(batch_rows);
+                let input = StoredFile { location: self.location.clone(), size: self.size };
+                let mut builder =
+                    ParquetRecordBatchStreamBuilder::new_with_metadata(input, self.metadata.clone())
+                        .with_row_groups(groups.collect())
+                        .with_projection(mask)
+                        .with_batch_size(batch_rows);
                 if let Some(selection) = selection {
                     builder = builder.with_row_selection(selection);
                 }
                 let stream = builder.build().map_err(|error| explain(&uri, error))?;
-                Box::new(StoredBatches {
-                    next: Some(advance(stream, &uri)?),
-                    uri: uri.clone(),
-                })
+                Box::new(StoredBatches { next: Some(advance(stream, &uri)?), uri: uri.clone() })
             }
         };
-        Ok(Box::new(Counted {
-            decoded,
-            uri,
-            expected,
-            found: 0,
-        }))
+        Ok(Box::new(Counted { decoded, uri, expected, found: 0 }))
     }
 }
 
@@ -219,12 +178,7 @@ impl Iterator for LocalBatches {
     fn next(&mut self) -> Option<Self::Item> {
         let reader = self.reader.as_mut()?;
         let uri = &self.uri;
-        let next = guarded(uri, || {
-            reader
-                .next()
-                .transpose()
-                .map_err(|error| explain_arrow(uri, error))
-        });
+        let next = guarded(uri, || reader.next().transpose().map_err(|error| explain_arrow(uri, error)));
         if !matches!(next, Ok(Some(_))) {
             self.reader = None;
         }
@@ -283,10 +237,8 @@ impl Iterator for Counted {
                 Some(Ok(batch))
             }
             None if self.found != self.expected => {
-                let message = format!(
-                    "the metadata promises {} rows, the pages hold {}",
-                    self.expected, self.found
-                );
+                let message =
+                    format!("the metadata promises {} rows, the pages hold {}", self.expected, self.found);
                 self.expected = self.found;
                 Some(Err(crate::broken_file(&self.uri, &message)))
             }
@@ -323,10 +275,7 @@ impl AsyncFileReader for StoredFile {
         options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
         let size = self.size;
-        let policy = options.map_or(
-            PageIndexPolicy::Skip,
-            ArrowReaderOptions::offset_index_policy,
-        );
+        let policy = options.map_or(PageIndexPolicy::Skip, ArrowReaderOptions::offset_index_policy);
         async move {
             // One request usually fetches the footer and all metadata before it.
             let reader = ParquetMetaDataReader::new()

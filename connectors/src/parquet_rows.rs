@@ -37,49 +37,25 @@ pub(crate) struct Rows {
 
 impl Rows {
     /// The columns of `schema`, in that order, at most `batch_rows` rows a batch.
-    pub(crate) fn new(
-        files: Arc<Files>,
-        rows: Range<u64>,
-        schema: SchemaRef,
-        batch_rows: u64,
-    ) -> Self {
-        Rows {
-            files,
-            rows,
-            schema,
-            batch_rows,
-            current: None,
-        }
+    pub(crate) fn new(files: Arc<Files>, rows: Range<u64>, schema: SchemaRef, batch_rows: u64) -> Self {
+        Rows { files, rows, schema, batch_rows, current: None }
     }
 
     /// Starts to read the file that the first remaining row lies in.
     fn enter_file(&mut self) -> Result<()> {
-        let index = self
-            .files
-            .starts
-            .partition_point(|start| *start <= self.rows.start)
-            - 1;
+        let index = self.files.starts.partition_point(|start| *start <= self.rows.start) - 1;
         let (begin, end) = (self.files.starts[index], self.files.starts[index + 1]);
         let file = &self.files.files[index];
         let inside = self.rows.start - begin..self.rows.end.min(end) - begin;
 
-        let found: Vec<Option<usize>> = self
-            .schema
-            .fields()
-            .iter()
-            .map(|field| file.schema.index_of(field.name()).ok())
-            .collect();
+        let found: Vec<Option<usize>> =
+            self.schema.fields().iter().map(|field| file.schema.index_of(field.name()).ok()).collect();
         let mut roots: Vec<usize> = found.iter().flatten().copied().collect();
         roots.sort_unstable();
         roots.dedup();
-        let positions = found
-            .iter()
-            .map(|at| at.and_then(|at| roots.binary_search(&at).ok()))
-            .collect();
+        let positions = found.iter().map(|at| at.and_then(|at| roots.binary_search(&at).ok())).collect();
 
-        let batch_rows = batch_rows(file, &inside, &roots)
-            .min(self.batch_rows)
-            .max(1);
+        let batch_rows = batch_rows(file, &inside, &roots).min(self.batch_rows).max(1);
         let batches = file.read(inside, &roots, batch_rows as usize)?;
         self.rows.start = self.rows.end.min(end);
         self.current = Some((batches, index, positions));
@@ -102,8 +78,8 @@ fn batch_rows(file: &ParquetFile, rows: &Range<u64>, roots: &[usize]) -> u64 {
             .map(|(_, chunk)| decoded_bytes(chunk))
             .sum::<u64>();
     }
-    (u128::from(BATCH_BYTES) * u128::from(count) / u128::from(bytes.max(1)))
-        .clamp(1, u128::from(BATCH_ROWS)) as u64
+    (u128::from(BATCH_BYTES) * u128::from(count) / u128::from(bytes.max(1))).clamp(1, u128::from(BATCH_ROWS))
+        as u64
 }
 
 impl Iterator for Rows {

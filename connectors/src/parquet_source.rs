@@ -33,10 +33,7 @@ impl DataFile {
     /// A file in a store.
     pub fn stored(store: Arc<dyn ObjectStore>, path: Path, size: u64) -> Self {
         let uri = path.to_string();
-        DataFile {
-            location: Location::stored(store, path, uri),
-            size: Some(size),
-        }
+        DataFile { location: Location::stored(store, path, uri), size: Some(size) }
     }
 
     /// A file on this machine.
@@ -45,10 +42,7 @@ impl DataFile {
     /// A path that is not valid.
     pub fn local(path: PathBuf) -> Result<Self> {
         let location = Location::parse(&path.display().to_string())?;
-        Ok(DataFile {
-            location,
-            size: None,
-        })
+        Ok(DataFile { location, size: None })
     }
 }
 
@@ -78,10 +72,7 @@ impl ParquetSource {
             let (size, stamp) = location.stamp()?;
             stamps.add(location.path().as_ref());
             stamps.add(&stamp);
-            files.push(DataFile {
-                location,
-                size: Some(size),
-            });
+            files.push(DataFile { location, size: Some(size) });
         }
         let fingerprint = format!("files={} {:016x}", files.len(), stamps.0);
         Self::from_files(files, location.uri(), fingerprint, None, slice_bytes)
@@ -118,12 +109,7 @@ impl ParquetSource {
             group_bounds: bounds.iter().map(|_| OnceLock::new()).collect(),
             bounds,
             fingerprint: fingerprint.into(),
-            files: Arc::new(Files {
-                uri: uri.clone(),
-                files,
-                starts,
-                schema,
-            }),
+            files: Arc::new(Files { uri: uri.clone(), files, starts, schema }),
             uri,
         })
     }
@@ -150,16 +136,8 @@ impl ParquetSource {
     ///
     /// # Errors
     /// As there.
-    pub fn read_batches(
-        &self,
-        rows: Range<u64>,
-        columns: &[String],
-        batch_rows: u64,
-    ) -> Result<Batches> {
-        let fields = columns
-            .iter()
-            .map(|name| self.field(name))
-            .collect::<Result<Vec<Field>>>()?;
+    pub fn read_batches(&self, rows: Range<u64>, columns: &[String], batch_rows: u64) -> Result<Batches> {
+        let fields = columns.iter().map(|name| self.field(name)).collect::<Result<Vec<Field>>>()?;
         let rows = rows.start..rows.end.min(self.row_count());
         let schema = Arc::new(Schema::new(fields));
         let files = self.files.clone();
@@ -169,11 +147,7 @@ impl ParquetSource {
     fn field(&self, name: &str) -> Result<Field> {
         let schema = &self.files.schema;
         schema.field_with_name(name).cloned().map_err(|_| {
-            let known: Vec<&str> = schema
-                .fields()
-                .iter()
-                .map(|field| field.name().as_str())
-                .collect();
+            let known: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
             Error::usage(
                 format!("{} has no column `{name}`", self.uri),
                 format!("it has: {}", known.join(", ")),
@@ -185,11 +159,7 @@ impl ParquetSource {
     pub(crate) fn key_columns(&self) -> Vec<String> {
         let has = |name: &&str| self.files.schema.field_with_name(name).is_ok();
         match has(&GROUP) {
-            true => [ITERATION, GROUP]
-                .iter()
-                .filter(|n| has(n))
-                .map(|n| (*n).to_owned())
-                .collect(),
+            true => [ITERATION, GROUP].iter().filter(|n| has(n)).map(|n| (*n).to_owned()).collect(),
             false => Vec::new(),
         }
     }
@@ -257,19 +227,12 @@ impl Source for ParquetSource {
     fn read(&self, slice: u64, columns: &[String]) -> Result<Batches> {
         if slice >= self.slices() {
             return Err(Error::usage(
-                format!(
-                    "{} has {} slices, no slice {slice}",
-                    self.uri,
-                    self.slices()
-                ),
+                format!("{} has {} slices, no slice {slice}", self.uri, self.slices()),
                 "",
             ));
         }
         let slice = slice as usize;
-        self.read_rows(
-            self.group_bound(slice)?..self.group_bound(slice + 1)?,
-            columns,
-        )
+        self.read_rows(self.group_bound(slice)?..self.group_bound(slice + 1)?, columns)
     }
 }
 

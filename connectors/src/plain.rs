@@ -23,9 +23,9 @@ pub(crate) fn plain_type(name: &str, found: &DataType) -> DataType {
         DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 => DataType::Int32,
         DataType::UInt32 | DataType::UInt64 => DataType::Int64,
         DataType::Float16 => DataType::Float32,
-        DataType::Null => Table::Rollouts
-            .column(name)
-            .map_or(DataType::Float64, |column| column.column_type.data_type()),
+        DataType::Null => {
+            Table::Rollouts.column(name).map_or(DataType::Float64, |column| column.column_type.data_type())
+        }
         other => other.clone(),
     }
 }
@@ -51,10 +51,7 @@ pub(crate) fn plain_batch(
     schema: &SchemaRef,
     file: &str,
 ) -> Result<RecordBatch> {
-    let strict = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
+    let strict = CastOptions { safe: false, ..CastOptions::default() };
     let columns = positions
         .iter()
         .zip(schema.fields())
@@ -67,10 +64,7 @@ pub(crate) fn plain_batch(
                 )
             };
             let Some(position) = position else {
-                return Ok(arrow::array::new_null_array(
-                    field.data_type(),
-                    batch.num_rows(),
-                ));
+                return Ok(arrow::array::new_null_array(field.data_type(), batch.num_rows()));
             };
             let column = batch.column(*position);
             let column = match column.data_type() == field.data_type() {
@@ -79,17 +73,11 @@ pub(crate) fn plain_batch(
                     .map_err(|error| failed(error.to_string()))?,
             };
             match !field.is_nullable() && column.null_count() > 0 {
-                true => Err(failed(
-                    "null in a column that must not have nulls".to_owned(),
-                )),
+                true => Err(failed("null in a column that must not have nulls".to_owned())),
                 false => Ok(column),
             }
         })
         .collect::<Result<Vec<_>>>()?;
     let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(
-        schema.clone(),
-        columns,
-        &rows,
-    )?)
+    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &rows)?)
 }

@@ -38,19 +38,8 @@ impl Default for ReadOptions {
 ///
 /// # Errors
 /// The file cannot be opened; later, each batch, where it cannot be decoded.
-pub fn read_batches(
-    location: &Location,
-    format: Format,
-    batch_rows: usize,
-) -> Result<(SchemaRef, Batches)> {
-    read_batches_with(
-        location,
-        format,
-        &ReadOptions {
-            batch_rows,
-            ..ReadOptions::default()
-        },
-    )
+pub fn read_batches(location: &Location, format: Format, batch_rows: usize) -> Result<(SchemaRef, Batches)> {
+    read_batches_with(location, format, &ReadOptions { batch_rows, ..ReadOptions::default() })
 }
 
 /// Reads a file of any table, with a choice about lines that cannot be read.
@@ -71,11 +60,7 @@ pub fn read_batches_with(
         Format::Parquet => {
             let source = ParquetSource::open(location, SLICE_BYTES)?;
             let schema = source.schema();
-            let columns: Vec<String> = schema
-                .fields()
-                .iter()
-                .map(|field| field.name().clone())
-                .collect();
+            let columns: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
             let rows = 0..source.row_count();
             let batches = source.read_batches(rows, &columns, options.batch_rows.max(1) as u64)?;
             Ok((schema, batches))

@@ -43,10 +43,7 @@ impl Rejects {
     /// A collection that writes every rejected line to a file of JSON Lines. The file is made when
     /// the first line is rejected.
     pub fn into_file(path: impl AsRef<Path>) -> Self {
-        let kept = Kept {
-            path: Some(path.as_ref().to_owned()),
-            ..Kept::default()
-        };
+        let kept = Kept { path: Some(path.as_ref().to_owned()), ..Kept::default() };
         Rejects(Arc::new(Mutex::new(kept)))
     }
 
@@ -75,9 +72,7 @@ impl Rejects {
             }
             if let Some(file) = &mut kept.file {
                 serde_json::to_writer(&mut *file, &reject).map_err(|error| failed(error.into()))?;
-                file.write_all(b"\n")
-                    .and_then(|()| file.flush())
-                    .map_err(failed)?;
+                file.write_all(b"\n").and_then(|()| file.flush()).map_err(failed)?;
             }
         }
         if kept.first.len() < KEPT_IN_MEMORY {

@@ -57,11 +57,7 @@ pub(crate) fn properties(schema: &SchemaRef, codec: Codec) -> Result<WriterPrope
     let parquet_schema = ArrowSchemaConverter::new().convert(schema);
     let parquet_schema =
         parquet_schema.map_err(|error| Error::external("making a Parquet schema", error, ""))?;
-    for column in parquet_schema
-        .columns()
-        .iter()
-        .filter(|column| column.max_rep_level() > 0)
-    {
+    for column in parquet_schema.columns().iter().filter(|column| column.max_rep_level() > 0) {
         let path = column.path().clone();
         builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
         // Floats of tokens and steps either differ from one to the next, or come in runs, which the
@@ -95,8 +91,8 @@ impl RowWriter {
         schema: &SchemaRef,
         codec: Codec,
     ) -> Result<Self> {
-        let file = File::create(path)
-            .map_err(|error| failed("writing", &path.display().to_string(), error))?;
+        let file =
+            File::create(path).map_err(|error| failed("writing", &path.display().to_string(), error))?;
         let file = BufWriter::with_capacity(1 << 18, file);
         let rows = match format {
             Format::Parquet => {
@@ -117,25 +113,19 @@ impl RowWriter {
                 FileWriter::try_new(file, schema).map_err(|error| failed("writing", uri, error))?,
             )),
         };
-        Ok(RowWriter {
-            rows,
-            schema: schema.clone(),
-            uri: uri.to_owned(),
-        })
+        Ok(RowWriter { rows, schema: schema.clone(), uri: uri.to_owned() })
     }
 
     /// Writes rows, whose columns must be those of the schema.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let batch = RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec()).map_err(
-            |error| {
-                let hint = "the rows must have the schema that the file was opened with";
-                Error::data(Place::file(&self.uri), error.to_string(), hint)
-            },
-        )?;
+        let batch = RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec()).map_err(|error| {
+            let hint = "the rows must have the schema that the file was opened with";
+            Error::data(Place::file(&self.uri), error.to_string(), hint)
+        })?;
         match &mut self.rows {
-            Rows::Parquet(writer) => writer
-                .write(&batch)
-                .map_err(|error| failed("writing", &self.uri, error)),
+            Rows::Parquet(writer) => {
+                writer.write(&batch).map_err(|error| failed("writing", &self.uri, error))
+            }
             Rows::JsonLines(writer) => {
                 for (column, field) in batch.columns().iter().zip(self.schema.fields()) {
                     if !all_finite(column) {
@@ -147,13 +137,9 @@ impl RowWriter {
                         ));
                     }
                 }
-                writer
-                    .write(&batch)
-                    .map_err(|error| failed("writing", &self.uri, error))
+                writer.write(&batch).map_err(|error| failed("writing", &self.uri, error))
             }
-            Rows::Arrow(writer) => writer
-                .write(&batch)
-                .map_err(|error| failed("writing", &self.uri, error)),
+            Rows::Arrow(writer) => writer.write(&batch).map_err(|error| failed("writing", &self.uri, error)),
         }
     }
 
@@ -161,22 +147,14 @@ impl RowWriter {
     pub(crate) fn finish(self) -> Result<()> {
         let uri = self.uri;
         let mut file = match self.rows {
-            Rows::Parquet(writer) => writer
-                .into_inner()
-                .map_err(|error| failed("writing", &uri, error))?,
+            Rows::Parquet(writer) => writer.into_inner().map_err(|error| failed("writing", &uri, error))?,
             Rows::JsonLines(mut writer) => {
-                writer
-                    .finish()
-                    .map_err(|error| failed("writing", &uri, error))?;
+                writer.finish().map_err(|error| failed("writing", &uri, error))?;
                 writer.into_inner()
             }
             Rows::Arrow(mut writer) => {
-                writer
-                    .finish()
-                    .map_err(|error| failed("writing", &uri, error))?;
-                writer
-                    .into_inner()
-                    .map_err(|error| failed("writing", &uri, error))?
+                writer.finish().map_err(|error| failed("writing", &uri, error))?;
+                writer.into_inner().map_err(|error| failed("writing", &uri, error))?
             }
         };
         file.flush().map_err(|error| failed("writing", &uri, error))

@@ -17,11 +17,7 @@ pub(crate) fn decoded_bytes(chunk: &ColumnChunkMetaData) -> u64 {
     let encoded = u64::try_from(chunk.uncompressed_size()).unwrap_or(0);
     let text = u64::try_from(chunk.unencoded_byte_array_data_bytes().unwrap_or(0)).unwrap_or(0);
     // Half an offset or a level per value is spent besides the values of lists.
-    let levels = if chunk.column_descr().max_rep_level() > 0 {
-        4
-    } else {
-        0
-    };
+    let levels = if chunk.column_descr().max_rep_level() > 0 { 4 } else { 0 };
     let plain = match chunk.column_type() {
         Type::BOOLEAN => values / 8,
         Type::INT32 | Type::FLOAT => values * 4,
@@ -100,24 +96,13 @@ impl Keys {
         };
         let missing = || {
             let place = Place::file(file).column(GROUP);
-            Error::data(
-                place,
-                "there is no such column",
-                "every rollout belongs to a group",
-            )
+            Error::data(place, "there is no such column", "every rollout belongs to a group")
         };
         let groups = typed(GROUP, DataType::Utf8)?.ok_or_else(missing)?;
-        let groups = groups
-            .as_any()
-            .downcast_ref::<StringArray>()
-            .ok_or_else(missing)?;
+        let groups = groups.as_any().downcast_ref::<StringArray>().ok_or_else(missing)?;
         let iterations = typed(ITERATION, DataType::Int64)?;
-        let iterations =
-            iterations.and_then(|column| column.as_any().downcast_ref::<Int64Array>().cloned());
-        Ok(Keys {
-            iterations,
-            groups: groups.clone(),
-        })
+        let iterations = iterations.and_then(|column| column.as_any().downcast_ref::<Int64Array>().cloned());
+        Ok(Keys { iterations, groups: groups.clone() })
     }
 
     /// Number of rows.
@@ -131,9 +116,6 @@ impl Keys {
             None => Some(0),
             Some(column) => column.is_valid(row).then(|| column.value(row)),
         };
-        (
-            iteration,
-            self.groups.is_valid(row).then(|| self.groups.value(row)),
-        )
+        (iteration, self.groups.is_valid(row).then(|| self.groups.value(row)))
     }
 }

@@ -94,9 +94,7 @@ impl Location {
                 Ok(Location::stored(store, Path::from(rest), text))
             }
             "file" => {
-                let path = Url::parse(text)
-                    .ok()
-                    .and_then(|url| url.to_file_path().ok());
+                let path = Url::parse(text).ok().and_then(|url| url.to_file_path().ok());
                 let path = path.ok_or_else(|| unknown(text, "not the URI of a local file"))?;
                 Location::on_this_machine(path, text)
             }
@@ -111,13 +109,7 @@ impl Location {
 
     /// A path inside a store that the caller already has, called `uri` in messages.
     pub fn stored(store: Arc<dyn ObjectStore>, path: Path, uri: impl Into<String>) -> Self {
-        Location {
-            store,
-            path,
-            uri: uri.into(),
-            local: None,
-            pattern: None,
-        }
+        Location { store, path, uri: uri.into(), local: None, pattern: None }
     }
 
     fn on_this_machine(path: PathBuf, text: &str) -> Result<Self> {
@@ -182,10 +174,7 @@ impl Location {
         let (store, path, uri) = (self.store.clone(), self.path.clone(), self.uri.clone());
         let objects: Vec<Path> = blocking::wait(&self.uri, async move {
             let listed = store.list(Some(&path)).map_ok(|meta| meta.location);
-            listed
-                .try_collect()
-                .await
-                .map_err(|error| failed("listing", &uri, error))
+            listed.try_collect().await.map_err(|error| failed("listing", &uri, error))
         })?;
         let base = self.path.as_ref().len();
         let mut found: Vec<Location> = objects
@@ -245,10 +234,7 @@ impl Location {
 
     /// Another object of the same store.
     fn sibling(&self, path: Path) -> Location {
-        let local = self
-            .local
-            .as_ref()
-            .and_then(|_| LocalFileSystem::new().path_to_filesystem(&path).ok());
+        let local = self.local.as_ref().and_then(|_| LocalFileSystem::new().path_to_filesystem(&path).ok());
         let shown = match &self.pattern {
             Some(pattern) => self.uri.strip_suffix(pattern.as_str()).unwrap_or(&self.uri),
             None => &self.uri,
@@ -259,13 +245,7 @@ impl Location {
             (None, Some(root)) => format!("{root}{path}"),
             (None, None) => path.to_string(),
         };
-        Location {
-            store: self.store.clone(),
-            path,
-            uri,
-            local,
-            pattern: None,
-        }
+        Location { store: self.store.clone(), path, uri, local, pattern: None }
     }
 }
 
@@ -275,10 +255,7 @@ fn store_settings() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| {
         let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
         let known = ["AWS_", "AZURE_", "GOOGLE_"];
-        known
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-            .then_some((name, value))
+        known.iter().any(|prefix| name.starts_with(prefix)).then_some((name, value))
     })
 }
 
@@ -289,9 +266,7 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
         (None, None) => true,
         (Some(b'*'), _) => {
             matches(&pattern[1..], name)
-                || name
-                    .first()
-                    .is_some_and(|byte| *byte != b'/' && matches(pattern, &name[1..]))
+                || name.first().is_some_and(|byte| *byte != b'/' && matches(pattern, &name[1..]))
         }
         (Some(b'?'), Some(byte)) if *byte != b'/' => matches(&pattern[1..], &name[1..]),
         (Some(want), Some(got)) if want == got => matches(&pattern[1..], &name[1..]),
@@ -313,9 +288,5 @@ pub(crate) fn failed(
     uri: &str,
     error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> Error {
-    Error::external(
-        format!("{doing} {uri}"),
-        error,
-        "check that it exists and that this user may access it",
-    )
+    Error::external(format!("{doing} {uri}"), error, "check that it exists and that this user may access it")
 }

@@ -28,9 +28,7 @@ impl StoredBytes {
         let uri = location.uri().to_owned();
         let chunks = blocking::wait(location.uri(), async move {
             let found = store.get(&path).await;
-            Ok(found
-                .map_err(|error| failed("opening", &uri, error))?
-                .into_stream())
+            Ok(found.map_err(|error| failed("opening", &uri, error))?.into_stream())
         })?;
         Ok(StoredBytes {
             next: Some(fetch(chunks, location.uri())?),

@@ -55,10 +55,7 @@ pub(crate) fn upload(file: &Path, target: &Location) -> Result<()> {
     let (store, path) = (target.store().clone(), target.path().clone());
     let mut chunk = move || -> std::io::Result<Bytes> {
         let mut bytes = Vec::with_capacity(UPLOAD_PART.min(size as usize));
-        input
-            .by_ref()
-            .take(UPLOAD_PART as u64)
-            .read_to_end(&mut bytes)?;
+        input.by_ref().take(UPLOAD_PART as u64).read_to_end(&mut bytes)?;
         Ok(bytes.into())
     };
     blocking::wait(target.uri(), async move {

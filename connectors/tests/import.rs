@@ -15,9 +15,7 @@ use serde_json::{Value, json};
 
 /// A file of the real data; `None`, said aloud, where it is absent.
 fn real(name: &str) -> Option<Location> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/data")
-        .join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(name);
     if !path.exists() {
         eprintln!("SKIPPED: {} is not there", path.display());
         return None;
@@ -33,19 +31,14 @@ fn written(folder: &tempfile::TempDir, name: &str, content: impl AsRef<[u8]>) ->
 }
 
 fn skipping() -> ImportOptions {
-    ImportOptions {
-        on_error: OnError::Skip,
-        ..ImportOptions::default()
-    }
+    ImportOptions { on_error: OnError::Skip, ..ImportOptions::default() }
 }
 
 type Outcome = meed_operators::Result<(Vec<RecordBatch>, ImportReport)>;
 
 fn import(name: &str, inputs: &[Location], options: &ImportOptions) -> Outcome {
     let imported = importer(name)?.import(inputs, options)?;
-    let batches = imported
-        .batches
-        .collect::<meed_operators::Result<Vec<_>>>()?;
+    let batches = imported.batches.collect::<meed_operators::Result<Vec<_>>>()?;
     for batch in &batches {
         assert_eq!(batch.schema(), imported.schema);
     }
@@ -62,36 +55,20 @@ fn list<'a>(batch: &'a RecordBatch, column: &str) -> &'a ListArray {
 }
 
 fn integers(batch: &RecordBatch, column: &str, row: usize) -> Vec<i32> {
-    list(batch, column)
-        .value(row)
-        .as_primitive::<Int32Type>()
-        .values()
-        .to_vec()
+    list(batch, column).value(row).as_primitive::<Int32Type>().values().to_vec()
 }
 
 fn numbers(batch: &RecordBatch, column: &str, row: usize) -> Vec<Option<f64>> {
-    list(batch, column)
-        .value(row)
-        .as_primitive::<Float64Type>()
-        .iter()
-        .collect()
+    list(batch, column).value(row).as_primitive::<Float64Type>().iter().collect()
 }
 
 fn texts(batch: &RecordBatch, column: &str, row: usize) -> Vec<Option<String>> {
     let values = list(batch, column).value(row);
-    values
-        .as_string::<i32>()
-        .iter()
-        .map(|text| text.map(str::to_owned))
-        .collect()
+    values.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect()
 }
 
 fn rewards(batch: &RecordBatch) -> impl Iterator<Item = Option<f64>> {
-    batch
-        .column_by_name("reward")
-        .unwrap()
-        .as_primitive::<Float64Type>()
-        .iter()
+    batch.column_by_name("reward").unwrap().as_primitive::<Float64Type>().iter()
 }
 
 /// Checks what holds for every row that an importer with bytes as tokens writes: the schema, the
@@ -101,11 +78,7 @@ fn check_rows(batch: &RecordBatch) -> (usize, usize) {
     assert!(validate(batch, "imported", 0).unwrap().is_empty());
     for field in batch.schema().fields() {
         if let Some(column) = Table::Rollouts.column(field.name()) {
-            assert_eq!(
-                field.data_type(),
-                &column.column_type.data_type(),
-                "{field}"
-            );
+            assert_eq!(field.data_type(), &column.column_type.data_type(), "{field}");
         }
     }
     for row in 0..batch.num_rows() {
@@ -119,11 +92,7 @@ fn check_rows(batch: &RecordBatch) -> (usize, usize) {
         assert_eq!(ends.last().map_or(0, |end| *end as usize), tokens.len());
         for column in batch.schema().fields() {
             if column.name().starts_with("step_") && list(batch, column.name()).is_valid(row) {
-                assert_eq!(
-                    list(batch, column.name()).value(row).len(),
-                    ends.len(),
-                    "{column}"
-                );
+                assert_eq!(list(batch, column.name()).value(row).len(), ends.len(), "{column}");
             }
         }
         let mut start = 0;
@@ -132,10 +101,7 @@ fn check_rows(batch: &RecordBatch) -> (usize, usize) {
             let bytes: Vec<u8> = tokens[span.clone()].iter().map(|id| *id as u8).collect();
             assert_eq!(String::from_utf8(bytes).unwrap(), *step.as_ref().unwrap());
             let policy = !is_environment_kind(kind.as_ref().unwrap());
-            assert!(
-                span.clone()
-                    .all(|token| mask.as_boolean().value(token) == policy)
-            );
+            assert!(span.clone().all(|token| mask.as_boolean().value(token) == policy));
             start = span.end;
         }
         let prompt = integers(batch, "prompt_ids", row);
@@ -157,15 +123,9 @@ fn groups(batches: &[RecordBatch]) -> BTreeMap<String, Vec<f64>> {
         for (row, reward) in rewards(batch).enumerate() {
             let group = text(batch, "group_id", row).unwrap();
             assert!(rollouts.insert(text(batch, "rollout_id", row).unwrap().to_owned()));
-            assert!(
-                group == last || !groups.contains_key(group),
-                "{group} is split"
-            );
+            assert!(group == last || !groups.contains_key(group), "{group} is split");
             last = group.to_owned();
-            groups
-                .entry(last.clone())
-                .or_default()
-                .push(reward.unwrap());
+            groups.entry(last.clone()).or_default().push(reward.unwrap());
         }
     }
     groups
@@ -176,10 +136,7 @@ fn importers_are_listed_once_and_found_by_name() {
     let names: BTreeSet<&str> = IMPORTERS.iter().map(|importer| importer.name()).collect();
     assert_eq!(names.len(), IMPORTERS.len());
     for required in ["gsm8k", "tau-bench", "jsonl", "parquet"] {
-        assert_eq!(
-            importer(required).err().map(|error| error.to_string()),
-            None
-        );
+        assert_eq!(importer(required).err().map(|error| error.to_string()), None);
     }
     let error = importer("nonsense").err().unwrap();
     assert!(error.hint().contains("tau-bench"), "{}", error.hint());
@@ -190,11 +147,7 @@ fn gsm8k_solutions() {
     let Some(input) = real("gsm8k_model_solutions.jsonl") else {
         return;
     };
-    let options = ImportOptions {
-        iteration: 3,
-        batch_rows: 1000,
-        ..ImportOptions::default()
-    };
+    let options = ImportOptions { iteration: 3, batch_rows: 1000, ..ImportOptions::default() };
     let (batches, report) = import("gsm8k", &[input], &options).unwrap();
     assert_eq!((report.rows, report.rejected_rows), (5276, 0));
     assert_eq!(batches.iter().map(RecordBatch::num_rows).max(), Some(1000));
@@ -209,29 +162,18 @@ fn gsm8k_solutions() {
     for batch in &batches {
         let counted = check_rows(batch);
         (tokens, steps) = (tokens + counted.0, steps + counted.1);
-        let iterations = batch
-            .column_by_name("iteration")
-            .unwrap()
-            .as_primitive::<Int64Type>();
+        let iterations = batch.column_by_name("iteration").unwrap().as_primitive::<Int64Type>();
         assert!(iterations.values().iter().all(|iteration| *iteration == 3));
         for row in 0..batch.num_rows() {
             assert_eq!(
-                texts(batch, "step_texts", row)
-                    .into_iter()
-                    .flatten()
-                    .collect::<String>(),
+                texts(batch, "step_texts", row).into_iter().flatten().collect::<String>(),
                 text(batch, "response", row).unwrap()
             );
             assert_eq!(
                 text(batch, "rollout_id", row).unwrap(),
-                format!(
-                    "{}/{}",
-                    text(batch, "group_id", row).unwrap(),
-                    text(batch, "model", row).unwrap()
-                )
+                format!("{}/{}", text(batch, "group_id", row).unwrap(), text(batch, "model", row).unwrap())
             );
-            let metadata: Value =
-                serde_json::from_str(text(batch, "metadata", row).unwrap()).unwrap();
+            let metadata: Value = serde_json::from_str(text(batch, "metadata", row).unwrap()).unwrap();
             let truth = metadata["ground_truth"].as_str().unwrap();
             assert!(truth.ends_with(text(batch, "reference", row).unwrap()));
             for correct in numbers(batch, "step_calculations_correct", row) {
@@ -242,10 +184,7 @@ fn gsm8k_solutions() {
     assert_eq!((tokens, steps), (1_485_458, 23_141));
     assert_eq!(mean, 2001.0 / 5276.0);
     assert_eq!(calculations, [42, 16_557, 6_542], "wrong, right, none");
-    assert_eq!(
-        text(&batches[0], "rollout_id", 3),
-        Some("gsm8k-0000/175b_verification")
-    );
+    assert_eq!(text(&batches[0], "rollout_id", 3), Some("gsm8k-0000/175b_verification"));
     assert_eq!(text(&batches[0], "reference", 3), Some("18"));
 }
 
@@ -254,20 +193,15 @@ fn tau_bench_trials() {
     let Some(input) = real("tau_bench_airline_gpt4o.json") else {
         return;
     };
-    let (batches, report) = import(
-        "tau-bench",
-        std::slice::from_ref(&input),
-        &ImportOptions::default(),
-    )
-    .unwrap();
+    let (batches, report) =
+        import("tau-bench", std::slice::from_ref(&input), &ImportOptions::default()).unwrap();
     assert_eq!((report.rows, report.rejected_rows), (200, 0));
     let groups = groups(&batches);
     assert_eq!(groups.len(), 50);
     assert!(groups.values().all(|rewards| rewards.len() == 4));
     assert_eq!(groups.values().flatten().sum::<f64>(), 84.0);
 
-    let raw: Value =
-        serde_json::from_slice(&std::fs::read(input.local_path().unwrap()).unwrap()).unwrap();
+    let raw: Value = serde_json::from_slice(&std::fs::read(input.local_path().unwrap()).unwrap()).unwrap();
     let mut messages = BTreeMap::new();
     for trial in raw.as_array().unwrap() {
         let id = format!("airline-{}-trial-{}", trial["task_id"], trial["trial"]);
@@ -281,46 +215,26 @@ fn tau_bench_trials() {
         (tokens, steps) = (tokens + counted.0, steps + counted.1);
         for (row, reward) in rewards(batch).enumerate() {
             let id = text(batch, "rollout_id", row).unwrap();
-            let kinds: Vec<String> = texts(batch, "step_kinds", row)
-                .into_iter()
-                .flatten()
-                .collect();
-            *statuses
-                .entry(text(batch, "status", row).unwrap())
-                .or_default() += 1;
+            let kinds: Vec<String> = texts(batch, "step_kinds", row).into_iter().flatten().collect();
+            *statuses.entry(text(batch, "status", row).unwrap()).or_default() += 1;
             check_calls(batch, row, &kinds, messages[id]);
-            check_step_rewards(
-                &numbers(batch, "step_rewards", row),
-                &kinds,
-                reward.unwrap(),
-            );
+            check_step_rewards(&numbers(batch, "step_rewards", row), &kinds, reward.unwrap());
             check_turns(&integers(batch, "step_turns", row), &kinds);
-            for (state, kind) in texts(batch, "step_states", row)
-                .into_iter()
-                .flatten()
-                .zip(&kinds)
-            {
+            for (state, kind) in texts(batch, "step_states", row).into_iter().flatten().zip(&kinds) {
                 if !is_environment_kind(kind) {
                     let key = (text(batch, "group_id", row).unwrap().to_owned(), state);
                     states.entry(key).or_default().insert(id.to_owned());
                 }
             }
-            let metadata: Value =
-                serde_json::from_str(text(batch, "metadata", row).unwrap()).unwrap();
+            let metadata: Value = serde_json::from_str(text(batch, "metadata", row).unwrap()).unwrap();
             let gold = metadata["info"]["task"]["actions"].as_array().unwrap();
-            assert_eq!(
-                gold.len(),
-                metadata["gold_actions"].as_array().unwrap().len()
-            );
+            assert_eq!(gold.len(), metadata["gold_actions"].as_array().unwrap().len());
         }
     }
     let shared = states.values().filter(|trials| trials.len() > 1).count();
     assert_eq!((tokens, steps), (1_443_986, 4_998));
     assert_eq!(report.unmapped["message key `tool_call_id`"], 1164);
-    assert_eq!(
-        statuses,
-        BTreeMap::from([("complete", 195), ("truncated", 5)])
-    );
+    assert_eq!(statuses, BTreeMap::from([("complete", 195), ("truncated", 5)]));
     assert_eq!((states.len(), shared), (2355, 6));
 }
 
@@ -329,19 +243,14 @@ fn check_calls(batch: &RecordBatch, row: usize, kinds: &[String], messages: &Val
     let actions = texts(batch, "step_actions", row);
     let steps = texts(batch, "step_texts", row);
     let mut expected = Vec::new();
-    for call in messages.as_array().unwrap().iter().flat_map(|message| {
-        message
-            .get("tool_calls")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default()
-    }) {
+    for call in
+        messages.as_array().unwrap().iter().flat_map(|message| {
+            message.get("tool_calls").and_then(Value::as_array).cloned().unwrap_or_default()
+        })
+    {
         let arguments = call["function"]["arguments"].as_str().unwrap();
         let arguments: BTreeMap<String, Value> = serde_json::from_str(arguments).unwrap();
-        expected.push((
-            call["function"]["name"].as_str().unwrap().to_owned(),
-            arguments,
-        ));
+        expected.push((call["function"]["name"].as_str().unwrap().to_owned(), arguments));
     }
     let mut found = Vec::new();
     for ((kind, action), step) in kinds.iter().zip(actions).zip(steps) {
@@ -349,8 +258,7 @@ fn check_calls(batch: &RecordBatch, row: usize, kinds: &[String], messages: &Val
             "tool_call" => {
                 let action = action.unwrap();
                 let (name, arguments) = action.split_once('(').unwrap();
-                let arguments: Value =
-                    serde_json::from_str(arguments.strip_suffix(')').unwrap()).unwrap();
+                let arguments: Value = serde_json::from_str(arguments.strip_suffix(')').unwrap()).unwrap();
                 assert_eq!(canonical_call(name, arguments.clone()), action);
                 found.push((name.to_owned(), serde_json::from_value(arguments).unwrap()));
             }
@@ -363,10 +271,7 @@ fn check_calls(batch: &RecordBatch, row: usize, kinds: &[String], messages: &Val
 }
 
 fn check_step_rewards(rewards: &[Option<f64>], kinds: &[String], outcome: f64) {
-    let last = kinds
-        .iter()
-        .rposition(|kind| !is_environment_kind(kind))
-        .unwrap();
+    let last = kinds.iter().rposition(|kind| !is_environment_kind(kind)).unwrap();
     for (step, (reward, kind)) in rewards.iter().zip(kinds).enumerate() {
         let expected = match is_environment_kind(kind) {
             true => None,
@@ -382,11 +287,7 @@ fn check_turns(turns: &[i32], kinds: &[String]) {
     assert_eq!(turns[0], 0);
     for step in 1..turns.len() {
         let begins = is_environment_kind(&kinds[step - 1]) && !is_environment_kind(&kinds[step]);
-        assert_eq!(
-            turns[step] - turns[step - 1],
-            i32::from(begins),
-            "step {step}"
-        );
+        assert_eq!(turns[step] - turns[step - 1], i32::from(begins), "step {step}");
     }
 }
 
@@ -406,8 +307,7 @@ fn dialogue(user: &str, assistant: Value) -> Value {
 
 #[test]
 fn tau_bench_messages_with_text_and_calls_give_several_steps() {
-    let call =
-        |arguments: Value| json!({"id": "x", "function": {"name": "look", "arguments": arguments}});
+    let call = |arguments: Value| json!({"id": "x", "function": {"name": "look", "arguments": arguments}});
     let assistant = json!({"role": "assistant", "content": "wait",
         "tool_calls": [call(json!("{\"b\": 1, \"a\": [ 2 ]}")), call(json!({"z": 1})), call(json!("{oops"))]});
     let file = json!([trial(4, 1, json!(1), dialogue("hi", assistant))]).to_string();
@@ -417,52 +317,17 @@ fn tau_bench_messages_with_text_and_calls_give_several_steps() {
     let batch = &batches[0];
     check_rows(batch);
     assert_eq!(text(batch, "rollout_id", 0), Some("retail-4-trial-1"));
-    assert_eq!(
-        text(batch, "prompt", 0),
-        Some("# Retail agent policy\nBe kind.\n\nhi")
-    );
-    let kinds: Vec<_> = texts(batch, "step_kinds", 0)
-        .into_iter()
-        .flatten()
-        .collect();
-    assert_eq!(
-        kinds,
-        [
-            "policy",
-            "tool_call",
-            "tool_call",
-            "tool_call",
-            "observation",
-            "policy"
-        ]
-    );
+    assert_eq!(text(batch, "prompt", 0), Some("# Retail agent policy\nBe kind.\n\nhi"));
+    let kinds: Vec<_> = texts(batch, "step_kinds", 0).into_iter().flatten().collect();
+    assert_eq!(kinds, ["policy", "tool_call", "tool_call", "tool_call", "observation", "policy"]);
     let actions = texts(batch, "step_actions", 0);
-    let actions: Vec<_> = actions
-        .iter()
-        .map(|action| action.as_deref().unwrap_or("-"))
-        .collect();
-    assert_eq!(
-        actions,
-        [
-            "wait",
-            r#"look({"a":[2],"b":1})"#,
-            r#"look({"z":1})"#,
-            "look({oops)",
-            "-",
-            "done"
-        ]
-    );
+    let actions: Vec<_> = actions.iter().map(|action| action.as_deref().unwrap_or("-")).collect();
+    assert_eq!(actions, ["wait", r#"look({"a":[2],"b":1})"#, r#"look({"z":1})"#, "look({oops)", "-", "done"]);
     assert_eq!(integers(batch, "step_turns", 0), [0, 0, 0, 0, 0, 1]);
-    let states: Vec<_> = texts(batch, "step_states", 0)
-        .into_iter()
-        .flatten()
-        .collect();
+    let states: Vec<_> = texts(batch, "step_states", 0).into_iter().flatten().collect();
     assert_eq!(states[..5].iter().collect::<BTreeSet<_>>().len(), 1);
     assert_ne!(states[4], states[5]);
-    assert_eq!(
-        report.unmapped["arguments that are not JSON, kept as written"],
-        1
-    );
+    assert_eq!(report.unmapped["arguments that are not JSON, kept as written"], 1);
 }
 
 #[test]
@@ -498,23 +363,12 @@ fn tau_bench_trials_that_broke_are_errors_and_no_zeros() {
     let input = written(&folder, "run.json", file.to_string());
     let (batches, _) = import("tau-bench", &[input], &ImportOptions::default()).unwrap();
     let batch = &batches[0];
-    let statuses: Vec<_> = (0..4)
-        .map(|row| text(batch, "status", row).unwrap())
-        .collect();
+    let statuses: Vec<_> = (0..4).map(|row| text(batch, "status", row).unwrap()).collect();
     assert_eq!(statuses, ["complete", "error", "error", "truncated"]);
-    assert_eq!(
-        rewards(batch).collect::<Vec<_>>(),
-        [Some(1.0), None, None, Some(0.0)]
-    );
-    assert_eq!(
-        text(batch, "reward_status", 1),
-        Some("the trial failed: timeout")
-    );
+    assert_eq!(rewards(batch).collect::<Vec<_>>(), [Some(1.0), None, None, Some(0.0)]);
+    assert_eq!(text(batch, "reward_status", 1), Some("the trial failed: timeout"));
     assert_eq!(text(batch, "group_id", 1), Some("retail-0"));
-    assert!(
-        list(batch, "step_rewards").is_null(2),
-        "no reward, so none at a step"
-    );
+    assert!(list(batch, "step_rewards").is_null(2), "no reward, so none at a step");
     assert_eq!(integers(batch, "token_ids", 1), Vec::<i32>::new());
 }
 
@@ -524,44 +378,24 @@ fn tau_bench_bad_trials_fail_or_are_left_out() {
     let good = trial(0, 0, json!(1.0), dialogue("hi", say.clone()));
     let bad = [
         (json!(7), "row 1: a number where a trial is expected"),
-        (
-            json!({"task_id": 1, "traj": []}),
-            "row 1, column trial: trial is missing, not a whole number",
-        ),
-        (
-            trial(0, 1, json!("1"), dialogue("hi", say.clone())),
-            "reward is a string, not a number",
-        ),
+        (json!({"task_id": 1, "traj": []}), "row 1, column trial: trial is missing, not a whole number"),
+        (trial(0, 1, json!("1"), dialogue("hi", say.clone())), "reward is a string, not a number"),
         (
             trial(0, 1, json!(1), json!([{"role": "oracle", "content": "hm"}])),
             "message 0: role Some(\"oracle\")",
         ),
-        (
-            trial(0, 1, json!(1), json!(null)),
-            "traj is null, not an array of messages",
-        ),
-        (
-            good.clone(),
-            "rollout retail-0-trial-0: another trial has the same task and number",
-        ),
+        (trial(0, 1, json!(1), json!(null)), "traj is null, not an array of messages"),
+        (good.clone(), "rollout retail-0-trial-0: another trial has the same task and number"),
     ];
     let folder = tempfile::tempdir().unwrap();
     for (bad, message) in bad {
         let input = written(&folder, "run.json", json!([good, bad]).to_string());
-        let error = import(
-            "tau-bench",
-            std::slice::from_ref(&input),
-            &ImportOptions::default(),
-        )
-        .unwrap_err();
+        let error = import("tau-bench", std::slice::from_ref(&input), &ImportOptions::default()).unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
         assert!(error.to_string().contains("run.json, row 1"), "{error}");
         assert!(!error.hint().is_empty());
         let (batches, report) = import("tau-bench", &[input], &skipping()).unwrap();
-        assert_eq!(
-            (batches[0].num_rows(), report.rows, report.rejected_rows),
-            (1, 1, 1)
-        );
+        assert_eq!((batches[0].num_rows(), report.rows, report.rejected_rows), (1, 1, 1));
         check_reject(&report, message);
     }
     for whole in ["{}", "[{\"task_id\"", ""] {
@@ -573,9 +407,7 @@ fn tau_bench_bad_trials_fail_or_are_left_out() {
 
 /// The second line or element was set aside with the reason that the error has after its place.
 fn check_reject(report: &ImportReport, message: &str) {
-    let reason = message
-        .split_once(": ")
-        .map_or(message, |(_, reason)| reason);
+    let reason = message.split_once(": ").map_or(message, |(_, reason)| reason);
     assert_eq!(report.rejected.len(), 1);
     assert_eq!(report.rejected[0].line, 2);
     assert!(report.rejected[0].reason.contains(reason), "{report}");
@@ -589,7 +421,10 @@ fn gsm8k_bad_lines_fail_or_are_left_out() {
         (b"{\"question\": \"\xff\"}", "row 1: line 2 is not UTF-8 from byte 14 on"),
         (b"[1, 2]", "row 1: line 2 is an array, not a JSON object"),
         (b"{\"question\": ", "row 1: line 2 is not JSON: EOF"),
-        (b"{\"question\": 3, \"ground_truth\": \"A: 2\"}", "row 1, column question: question is a number, not text"),
+        (
+            b"{\"question\": 3, \"ground_truth\": \"A: 2\"}",
+            "row 1, column question: question is a number, not text",
+        ),
         (b"{\"question\": \"q\", \"ground_truth\": \"A: 2\"}", "row 1: the line has no solution"),
         (
             br#"{"question": "q", "ground_truth": "A: 2", "a": {"solution": "A: 2"}}"#,
@@ -604,12 +439,7 @@ fn gsm8k_bad_lines_fail_or_are_left_out() {
     for (bad, message) in bad {
         let content = [GOOD.as_bytes(), b"\n", bad, b"\r\n\n", GOOD.as_bytes()].concat();
         let input = written(&folder, "lines.jsonl", content);
-        let error = import(
-            "gsm8k",
-            std::slice::from_ref(&input),
-            &ImportOptions::default(),
-        )
-        .unwrap_err();
+        let error = import("gsm8k", std::slice::from_ref(&input), &ImportOptions::default()).unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
         assert!(error.to_string().contains("lines.jsonl, row 1"), "{error}");
         assert!(!error.hint().is_empty());
@@ -624,24 +454,14 @@ fn gsm8k_bad_lines_fail_or_are_left_out() {
 fn gsm8k_sets_one_bad_rollout_aside_and_keeps_its_group() {
     let line = GOOD.replace("\"is_correct\": false, ", "\"is_correct\": \"no\", ");
     let folder = tempfile::tempdir().unwrap();
-    let (batches, report) =
-        import("gsm8k", &[written(&folder, "a.jsonl", line)], &skipping()).unwrap();
+    let (batches, report) = import("gsm8k", &[written(&folder, "a.jsonl", line)], &skipping()).unwrap();
     assert_eq!((report.rows, report.rejected_rows), (1, 1));
     let reason = &report.rejected[0].reason;
-    assert!(
-        reason.starts_with("rollout gsm8k-0000/b: column is_correct: "),
-        "{reason}"
-    );
+    assert!(reason.starts_with("rollout gsm8k-0000/b: column is_correct: "), "{reason}");
     assert_eq!(text(&batches[0], "model", 0), Some("a"));
     let metadata: Value = serde_json::from_str(text(&batches[0], "metadata", 0).unwrap()).unwrap();
-    assert_eq!(
-        metadata,
-        json!({"level": 1, "ground_truth": "so\n#### 2", "seed": 5})
-    );
-    assert_eq!(
-        numbers(&batches[0], "step_calculations_correct", 0),
-        [Some(1.0), None]
-    );
+    assert_eq!(metadata, json!({"level": 1, "ground_truth": "so\n#### 2", "seed": 5}));
+    assert_eq!(numbers(&batches[0], "step_calculations_correct", 0), [Some(1.0), None]);
 }
 
 #[test]
@@ -651,10 +471,7 @@ fn lines_of_several_files_count_on() {
     let second = written(&folder, "b.jsonl", GOOD);
     let (batches, _) = import("gsm8k", &[first, second], &ImportOptions::default()).unwrap();
     let groups = groups(&batches);
-    assert_eq!(
-        groups.keys().collect::<Vec<_>>(),
-        ["gsm8k-0000", "gsm8k-0002"]
-    );
+    assert_eq!(groups.keys().collect::<Vec<_>>(), ["gsm8k-0000", "gsm8k-0002"]);
 }
 
 #[test]
@@ -680,11 +497,7 @@ fn an_empty_solution_has_no_tokens() {
 #[test]
 fn a_tokenizer_decides_the_tokens_and_the_spans() {
     let words = ["[UNK]", "a", "b", "A:", "2", "[END]"];
-    let vocabulary: BTreeMap<&str, usize> = words
-        .iter()
-        .enumerate()
-        .map(|(id, word)| (*word, id))
-        .collect();
+    let vocabulary: BTreeMap<&str, usize> = words.iter().enumerate().map(|(id, word)| (*word, id)).collect();
     let tokenizer = json!({
         "version": "1.0",
         "truncation": {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0},
@@ -704,31 +517,20 @@ fn a_tokenizer_decides_the_tokens_and_the_spans() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     std::fs::write(&path, tokenizer.to_string()).unwrap();
-    let options = ImportOptions {
-        tokenizer: Tokenization::from_file(&path).unwrap(),
-        ..ImportOptions::default()
-    };
+    let options =
+        ImportOptions { tokenizer: Tokenization::from_file(&path).unwrap(), ..ImportOptions::default() };
     let line = r#"{"question": "a b", "ground_truth": "A: 2", "m": {"is_correct": true, "solution": "a b b a zzz\nA: 2"}}"#;
     let input = written(&folder, "a.jsonl", line);
     let (batches, _) = import("gsm8k", &[input], &options).unwrap();
     assert_eq!(integers(&batches[0], "token_ids", 0), [1, 2, 2, 1, 0, 3, 4]);
     assert_eq!(integers(&batches[0], "step_ends", 0), [5, 7]);
     assert_eq!(integers(&batches[0], "prompt_ids", 0), [1, 2]);
-    assert_eq!(
-        list(&batches[0], "token_mask")
-            .value(0)
-            .as_boolean()
-            .true_count(),
-        7
-    );
+    assert_eq!(list(&batches[0], "token_mask").value(0).as_boolean().true_count(), 7);
 
     std::fs::write(&path, "{}").unwrap();
     for broken in [path, folder.path().join("absent.json")] {
         let error = Tokenization::from_file(&broken).unwrap_err();
-        assert!(
-            error.to_string().contains(&broken.display().to_string()),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&broken.display().to_string()), "{error}");
     }
 }
 
@@ -737,10 +539,7 @@ fn batches_hold_the_same_rows_whatever_their_size() {
     let folder = tempfile::tempdir().unwrap();
     let input = written(&folder, "a.jsonl", [GOOD; 9].join("\n"));
     let whole = |batch_rows| {
-        let options = ImportOptions {
-            batch_rows,
-            ..ImportOptions::default()
-        };
+        let options = ImportOptions { batch_rows, ..ImportOptions::default() };
         let (batches, report) = import("gsm8k", std::slice::from_ref(&input), &options).unwrap();
         assert_eq!(report.rows, 18);
         arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap()
@@ -761,21 +560,12 @@ fn imported_rows_survive_their_own_files() {
     for (importer, format) in [("jsonl", Format::JsonLines), ("parquet", Format::Parquet)] {
         let path = folder.path().join(format!("rows.{}", format.extension()));
         let location = Location::parse(path.to_str().unwrap()).unwrap();
-        write_batches(
-            &location,
-            format,
-            &rows.schema(),
-            batches.iter().cloned().map(Ok),
-        )
-        .unwrap();
+        write_batches(&location, format, &rows.schema(), batches.iter().cloned().map(Ok)).unwrap();
         let (again, report) = import(importer, &[location], &ImportOptions::default()).unwrap();
         assert_eq!((report.rows, report.rejected_rows), (200, 0));
         let again = arrow::compute::concat_batches(&again[0].schema(), &again).unwrap();
         for field in rows.schema().fields() {
-            let (before, after) = (
-                rows.column_by_name(field.name()),
-                again.column_by_name(field.name()),
-            );
+            let (before, after) = (rows.column_by_name(field.name()), again.column_by_name(field.name()));
             match after {
                 Some(after) => assert_eq!(before.unwrap(), after, "{importer}, {field}"),
                 None => assert_eq!(before.unwrap().null_count(), 200, "{importer}, {field}"),
@@ -798,20 +588,10 @@ fn text_alone_becomes_tokens() {
     let content: Vec<String> = lines.iter().map(Value::to_string).collect();
     let folder = tempfile::tempdir().unwrap();
     let input = written(&folder, "a.jsonl", content.join("\n"));
-    let options = ImportOptions {
-        iteration: 7,
-        ..ImportOptions::default()
-    };
+    let options = ImportOptions { iteration: 7, ..ImportOptions::default() };
     let (batches, report) = import("jsonl", &[input], &options).unwrap();
     let batch = &batches[0];
-    let mask = |row| {
-        list(batch, "token_mask")
-            .value(row)
-            .as_boolean()
-            .iter()
-            .flatten()
-            .collect::<Vec<_>>()
-    };
+    let mask = |row| list(batch, "token_mask").value(row).as_boolean().iter().flatten().collect::<Vec<_>>();
     assert_eq!(integers(batch, "token_ids", 0), [104, 195, 169]);
     assert_eq!(integers(batch, "prompt_ids", 0), [63]);
     assert_eq!(mask(0), [true; 3]);
@@ -819,55 +599,33 @@ fn text_alone_becomes_tokens() {
     assert_eq!(integers(batch, "token_ids", 1), [97, 98, 99]);
     assert_eq!(integers(batch, "step_ends", 1), [2, 2, 3]);
     assert_eq!(mask(1), [true, true, false]);
-    assert_eq!(
-        numbers(batch, "step_doubts", 1),
-        [Some(1.0), Some(2.0), Some(0.5)]
-    );
+    assert_eq!(numbers(batch, "step_doubts", 1), [Some(1.0), Some(2.0), Some(0.5)]);
     assert_eq!(integers(batch, "token_ids", 2), [7, 8]);
     assert!(list(batch, "token_ids").is_null(3));
     assert_eq!(mask(3), [true, false, true]);
     assert!(list(batch, "token_ids").is_null(4));
     assert_eq!(integers(batch, "step_ends", 4), [1, 2]);
-    assert_eq!(
-        report.unmapped["response beside steps without texts, not tokenised"],
-        1
-    );
+    assert_eq!(report.unmapped["response beside steps without texts, not tokenised"], 1);
     for row in 0..5 {
         assert_eq!(text(batch, "status", row), Some("complete"));
-        assert_eq!(
-            batch
-                .column_by_name("iteration")
-                .unwrap()
-                .as_primitive::<Int64Type>()
-                .value(row),
-            7
-        );
+        assert_eq!(batch.column_by_name("iteration").unwrap().as_primitive::<Int64Type>().value(row), 7);
     }
 }
 
 #[test]
 fn bad_rows_of_meeds_own_columns_fail_or_are_left_out() {
-    let good =
-        json!({"group_id": "g", "rollout_id": "a", "token_ids": [1, 2], "step_ends": [1, 2]});
+    let good = json!({"group_id": "g", "rollout_id": "a", "token_ids": [1, 2], "step_ends": [1, 2]});
     let bad = [
         (json!([1]).to_string(), "row 1: line 2"),
-        (
-            "{\"group_id\": ".to_owned(),
-            "row 1, column group_id: line 2",
-        ),
-        (
-            json!({"group_id": "g"}).to_string(),
-            "row 1, column rollout_id",
-        ),
+        ("{\"group_id\": ".to_owned(), "row 1, column group_id: line 2"),
+        (json!({"group_id": "g"}).to_string(), "row 1, column rollout_id"),
         (good.to_string(), "row 1, rollout a, column rollout_id"),
         (
-            json!({"group_id": "g", "rollout_id": "b", "token_ids": [1, 2], "step_ends": [2, 1]})
-                .to_string(),
+            json!({"group_id": "g", "rollout_id": "b", "token_ids": [1, 2], "step_ends": [2, 1]}).to_string(),
             "row 1, rollout b, column step_ends",
         ),
         (
-            json!({"group_id": "g", "rollout_id": "b", "token_ids": [1, 2], "step_ends": [1]})
-                .to_string(),
+            json!({"group_id": "g", "rollout_id": "b", "token_ids": [1, 2], "step_ends": [1]}).to_string(),
             "row 1, rollout b, column step_ends",
         ),
     ];
@@ -876,18 +634,11 @@ fn bad_rows_of_meeds_own_columns_fail_or_are_left_out() {
         let last = good.to_string().replace("\"a\"", "\"z\"");
         let input = written(&folder, "a.jsonl", format!("{good}\n{bad}\n{last}"));
         for batch_rows in [1, 10] {
-            let options = ImportOptions {
-                batch_rows,
-                ..ImportOptions::default()
-            };
+            let options = ImportOptions { batch_rows, ..ImportOptions::default() };
             let error = import("jsonl", std::slice::from_ref(&input), &options).unwrap_err();
             assert!(error.to_string().contains(message), "{error}");
-            let options = ImportOptions {
-                batch_rows,
-                ..skipping()
-            };
-            let (batches, report) =
-                import("jsonl", std::slice::from_ref(&input), &options).unwrap();
+            let options = ImportOptions { batch_rows, ..skipping() };
+            let (batches, report) = import("jsonl", std::slice::from_ref(&input), &options).unwrap();
             assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
             assert_eq!((report.rows, report.rejected_rows), (2, 1), "{report}");
             assert_eq!(report.rejected[0].line, 2);
@@ -898,38 +649,21 @@ fn bad_rows_of_meeds_own_columns_fail_or_are_left_out() {
 #[test]
 fn files_with_different_columns_are_one_table() {
     let folder = tempfile::tempdir().unwrap();
-    let line = |rollout: &str, more: &str| {
-        format!(r#"{{"group_id": "g", "rollout_id": "{rollout}", {more}}}"#)
-    };
-    let first = written(
-        &folder,
-        "a.jsonl",
-        line("a", r#""score": 1, "step_costs": [1, 2]"#),
-    );
-    let second = written(
-        &folder,
-        "b.jsonl",
-        line("b", r#""score": 0.5, "reward": 1"#),
-    );
+    let line =
+        |rollout: &str, more: &str| format!(r#"{{"group_id": "g", "rollout_id": "{rollout}", {more}}}"#);
+    let first = written(&folder, "a.jsonl", line("a", r#""score": 1, "step_costs": [1, 2]"#));
+    let second = written(&folder, "b.jsonl", line("b", r#""score": 0.5, "reward": 1"#));
     let third = written(&folder, "c.jsonl", line("c", r#""score": "high""#));
     let inputs = [first.clone(), second, third];
     let (batches, _) = import("jsonl", &inputs[..2], &ImportOptions::default()).unwrap();
     let rows = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
-    let scores = rows
-        .column_by_name("score")
-        .unwrap()
-        .as_primitive::<Float64Type>();
+    let scores = rows.column_by_name("score").unwrap().as_primitive::<Float64Type>();
     assert_eq!(scores.values().as_ref(), [1.0, 0.5]);
     assert!(list(&rows, "step_costs").is_null(1));
     assert_eq!(rewards(&rows).collect::<Vec<_>>(), [None, Some(1.0)]);
 
     let error = import("jsonl", &inputs, &ImportOptions::default()).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("c.jsonl, column score: Utf8 here, Float64"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("c.jsonl, column score: Utf8 here, Float64"), "{error}");
     let again = [first.clone(), first];
     let error = import("jsonl", &again, &ImportOptions::default()).unwrap_err();
     assert!(error.to_string().contains("the id is repeated"), "{error}");

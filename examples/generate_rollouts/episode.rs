@@ -26,28 +26,13 @@ pub struct Episode {
 
 impl Episode {
     pub fn new(random: Random) -> Self {
-        Episode {
-            random,
-            steps: Vec::new(),
-            seen: Vec::new(),
-        }
+        Episode { random, steps: Vec::new(), seen: Vec::new() }
     }
 
     fn push(&mut self, kind: &'static str, state: Option<String>, text: String, unsure: bool) {
         let action = (kind == "tool_call").then(|| text.clone());
-        let turn = self
-            .steps
-            .last()
-            .map_or(0, |last| last.turn + i32::from(last.kind == "observation"));
-        self.steps.push(Step {
-            kind,
-            turn,
-            state,
-            action,
-            text,
-            penalty: 0.0,
-            unsure,
-        });
+        let turn = self.steps.last().map_or(0, |last| last.turn + i32::from(last.kind == "observation"));
+        self.steps.push(Step { kind, turn, state, action, text, penalty: 0.0, unsure });
     }
 
     /// What the policy has observed so far: equal in every rollout that got the same results.
@@ -72,12 +57,7 @@ impl Episode {
     }
 
     fn answer(&mut self, answer: i64, unsure: bool) -> Option<i64> {
-        self.push(
-            "answer",
-            Some(self.state()),
-            format!("The answer is {answer}."),
-            unsure,
-        );
+        self.push("answer", Some(self.state()), format!("The answer is {answer}."), unsure);
         Some(answer)
     }
 
@@ -103,11 +83,7 @@ impl Episode {
                 1 => (operation, operand + 1),
                 _ => (operation, operand),
             };
-            let verb = if self.random.below(3) == 0 {
-                "Next"
-            } else {
-                "I compute"
-            };
+            let verb = if self.random.below(3) == 0 { "Next" } else { "I compute" };
             self.call(
                 format!("{verb} {result} {tried} {number}. "),
                 &format!("{result}{tried}{number}"),
@@ -118,16 +94,8 @@ impl Episode {
             self.observe(result.to_string());
         }
         let slip = self.random.below(100) < circumstances.slips;
-        let wrong = if before == task.solution() {
-            before + 10
-        } else {
-            before
-        };
-        if slip || circumstances.always_wrong {
-            self.answer(wrong, true)
-        } else {
-            self.answer(result, false)
-        }
+        let wrong = if before == task.solution() { before + 10 } else { before };
+        if slip || circumstances.always_wrong { self.answer(wrong, true) } else { self.answer(result, false) }
     }
 
     /// The calculator does not answer the first call.
@@ -168,11 +136,7 @@ impl Episode {
         let last = self.steps.len().saturating_sub(1);
         for (index, step) in self.steps.iter().enumerate() {
             let policy = step.kind != "observation";
-            let outcome = if index == last {
-                row["reward"].as_f64().unwrap_or(0.0)
-            } else {
-                0.0
-            };
+            let outcome = if index == last { row["reward"].as_f64().unwrap_or(0.0) } else { 0.0 };
             for _ in step.text.bytes() {
                 let (logprob, entropy) = token(&mut self.random, step);
                 mask.push(policy);
@@ -189,13 +153,8 @@ impl Episode {
         row["token_rollout_logprobs"] = json!(logprobs);
         row["token_entropies"] = json!(entropies);
         row["step_ends"] = json!(ends);
-        row["step_rewards"] = if row["reward"].is_null() {
-            Value::Null
-        } else {
-            json!(rewards)
-        };
-        let steps =
-            |value: fn(&Step) -> Value| Value::Array(self.steps.iter().map(value).collect());
+        row["step_rewards"] = if row["reward"].is_null() { Value::Null } else { json!(rewards) };
+        let steps = |value: fn(&Step) -> Value| Value::Array(self.steps.iter().map(value).collect());
         row["step_kinds"] = steps(|step| json!(step.kind));
         row["step_turns"] = steps(|step| json!(step.turn));
         row["step_states"] = steps(|step| json!(step.state));

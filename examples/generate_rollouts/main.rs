@@ -24,39 +24,25 @@ const TOKEN_BUDGET: usize = 230;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1);
-    let path = path
-        .as_deref()
-        .unwrap_or("examples/rollouts/arithmetic.parquet");
+    let path = path.as_deref().unwrap_or("examples/rollouts/arithmetic.parquet");
     let rows: Vec<Value> = (0..TASKS).flat_map(group).collect();
     let schema = columns_of(&rows);
-    let mut decoder = ReaderBuilder::new(schema.clone())
-        .with_batch_size(rows.len())
-        .build_decoder()?;
+    let mut decoder = ReaderBuilder::new(schema.clone()).with_batch_size(rows.len()).build_decoder()?;
     decoder.serialize(&rows)?;
     let batch = decoder.flush()?.ok_or("there are no rows")?;
-    write_batches(
-        &Location::parse(path)?,
-        Format::Parquet,
-        &schema,
-        [Ok(batch)],
-    )?;
+    write_batches(&Location::parse(path)?, Format::Parquet, &schema, [Ok(batch)])?;
     Ok(())
 }
 
 /// The columns of `rollouts` that the rows have, in the order of the schema.
 fn columns_of(rows: &[Value]) -> SchemaRef {
     let schema = Table::Rollouts.schema();
-    let present = schema
-        .fields()
-        .iter()
-        .filter(|field| rows.iter().any(|row| !row[field.name()].is_null()));
+    let present = schema.fields().iter().filter(|field| rows.iter().any(|row| !row[field.name()].is_null()));
     Arc::new(Schema::new(present.cloned().collect::<Vec<_>>()))
 }
 
 fn group(task: u64) -> Vec<Value> {
-    (0..Circumstances::of(task).members)
-        .map(|member| rollout(task, member))
-        .collect()
+    (0..Circumstances::of(task).members).map(|member| rollout(task, member)).collect()
 }
 
 fn rollout(task: u64, member: u64) -> Value {
@@ -76,11 +62,7 @@ fn rollout(task: u64, member: u64) -> Value {
         "complete"
     };
     let right = !cut && answer == Some(group.solution());
-    let reward = if failed {
-        Value::Null
-    } else {
-        json!(f64::from(u8::from(right)))
-    };
+    let reward = if failed { Value::Null } else { json!(f64::from(u8::from(right))) };
     let group_id = format!("arithmetic-{task:02}");
     let question = group.question();
     let mut row = json!({

@@ -10,10 +10,7 @@ pub struct Random {
 
 impl Random {
     pub fn new(task: u64, member: u64) -> Self {
-        Random {
-            key: mix(mix(SEED ^ task) ^ member),
-            drawn: 0,
-        }
+        Random { key: mix(mix(SEED ^ task) ^ member), drawn: 0 }
     }
 
     pub fn below(&mut self, bound: u64) -> u64 {

@@ -29,27 +29,20 @@ impl Task {
             let largest = if operation == '*' { 9 } else { 90 };
             (operation, 2 + random.below(largest) as i64)
         });
-        Task {
-            start,
-            operations: operations.collect(),
-        }
+        Task { start, operations: operations.collect() }
     }
 
     pub fn question(&self) -> String {
         let term = self
             .operations
             .iter()
-            .fold(self.start.to_string(), |term, (operation, b)| {
-                format!("({term} {operation} {b})")
-            });
+            .fold(self.start.to_string(), |term, (operation, b)| format!("({term} {operation} {b})"));
         let term = &term[1..term.len() - 1];
         format!("What is {term}? Use the calculator, one operation at a time.")
     }
 
     pub fn solution(&self) -> i64 {
-        self.operations
-            .iter()
-            .fold(self.start, |a, (operation, b)| calculate(a, *operation, *b))
+        self.operations.iter().fold(self.start, |a, (operation, b)| calculate(a, *operation, *b))
     }
 }
 
@@ -72,31 +65,13 @@ impl Circumstances {
             broken: None,
         };
         match task {
-            4 => Circumstances {
-                members: 1,
-                ..usual
-            },
-            6 => Circumstances {
-                broken: Some(3),
-                ..usual
-            },
+            4 => Circumstances { members: 1, ..usual },
+            6 => Circumstances { broken: Some(3), ..usual },
             9 => Circumstances { slips: 0, ..usual },
-            14 => Circumstances {
-                always_wrong: true,
-                ..usual
-            },
-            17 => Circumstances {
-                members: 3,
-                ..usual
-            },
-            26 => Circumstances {
-                members: 8,
-                ..usual
-            },
-            33 => Circumstances {
-                members: 2,
-                ..usual
-            },
+            14 => Circumstances { always_wrong: true, ..usual },
+            17 => Circumstances { members: 3, ..usual },
+            26 => Circumstances { members: 8, ..usual },
+            33 => Circumstances { members: 2, ..usual },
             _ => usual,
         }
     }

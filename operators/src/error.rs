@@ -27,10 +27,7 @@ pub struct Place {
 impl Place {
     /// A place of which only the file is known.
     pub fn file(file: impl Into<String>) -> Self {
-        Place {
-            file: Some(file.into()),
-            ..Place::default()
-        }
+        Place { file: Some(file.into()), ..Place::default() }
     }
 
     /// The same place with its row number (from 0).
@@ -134,19 +131,12 @@ pub enum Error {
 impl Error {
     /// Data that breaks a rule, with its place and a hint.
     pub fn data(place: Place, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Error::Data {
-            place: Box::new(place),
-            message: message.into(),
-            hint: hint.into(),
-        }
+        Error::Data { place: Box::new(place), message: message.into(), hint: hint.into() }
     }
 
     /// A request that cannot be served, with a hint.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Error::Usage {
-            message: message.into(),
-            hint: hint.into(),
-        }
+        Error::Usage { message: message.into(), hint: hint.into() }
     }
 
     /// A malformed expression, with a hint.
@@ -155,11 +145,7 @@ impl Error {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        Error::Expression {
-            expression: expression.into(),
-            message: message.into(),
-            hint: hint.into(),
-        }
+        Error::Expression { expression: expression.into(), message: message.into(), hint: hint.into() }
     }
 
     /// A failure outside meed, with what was being done.
@@ -168,11 +154,7 @@ impl Error {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
         hint: impl Into<String>,
     ) -> Self {
-        Error::External {
-            what: what.into(),
-            source: source.into(),
-            hint: hint.into(),
-        }
+        Error::External { what: what.into(), source: source.into(), hint: hint.into() }
     }
 
     /// The same failure as a fault of an operator at an epoch. Faults keep their first context.

@@ -33,7 +33,11 @@ impl Parameters {
     ///
     /// # Errors
     /// A setting that the recipe does not declare; the hint lists those that it does.
-    pub fn new<'a>(recipe: &str, declared: &[Parameter], settings: impl IntoIterator<Item = (&'a str, Value)>) -> Result<Self> {
+    pub fn new<'a>(
+        recipe: &str,
+        declared: &[Parameter],
+        settings: impl IntoIterator<Item = (&'a str, Value)>,
+    ) -> Result<Self> {
         let mut values = BTreeMap::new();
         for parameter in declared {
             values.insert(parameter.name.to_owned(), parse(parameter.default));
@@ -101,7 +105,9 @@ impl Parameters {
         let wrong = || self.wrong(name, "a list of texts");
         match self.get(name) {
             Value::Null => Ok(Vec::new()),
-            Value::Array(values) => values.iter().map(|value| value.as_str().map(str::to_owned).ok_or_else(wrong)).collect(),
+            Value::Array(values) => {
+                values.iter().map(|value| value.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+            }
             Value::String(one) => Ok(one.split(',').map(|part| part.trim().to_owned()).collect()),
             _ => Err(wrong()),
         }
@@ -112,7 +118,9 @@ impl Parameters {
         let wrong = || self.wrong(name, "a list of numbers");
         match self.get(name) {
             Value::Null => Ok(None),
-            Value::Array(values) => values.iter().map(|value| value.as_f64().ok_or_else(wrong)).collect::<Result<_>>().map(Some),
+            Value::Array(values) => {
+                values.iter().map(|value| value.as_f64().ok_or_else(wrong)).collect::<Result<_>>().map(Some)
+            }
             _ => Err(wrong()),
         }
     }
@@ -144,7 +152,11 @@ impl Parameters {
 
     fn wrong(&self, name: &str, wanted: &str) -> Error {
         Error::usage(
-            format!("recipe {}: parameter {name} is {}, where {wanted} is needed", self.recipe, self.get(name)),
+            format!(
+                "recipe {}: parameter {name} is {}, where {wanted} is needed",
+                self.recipe,
+                self.get(name)
+            ),
             "see `meed explain` for the parameters and their defaults",
         )
     }
@@ -167,7 +179,9 @@ impl Fields<'_> {
     pub fn number(&self, field: &str) -> Result<Option<f64>> {
         match self.get(field) {
             Value::Null => Ok(None),
-            value => value.as_f64().map(Some).ok_or_else(|| self.of.wrong(&self.name, "an object of numbers")),
+            value => {
+                value.as_f64().map(Some).ok_or_else(|| self.of.wrong(&self.name, "an object of numbers"))
+            }
         }
     }
 
@@ -182,7 +196,12 @@ impl Fields<'_> {
     /// The parameter that the fields belong to, as an error about `field`.
     pub fn unknown(&self, field: &str, known: &[&str]) -> Error {
         Error::usage(
-            format!("recipe {}: parameter {}, field {field} has no value {}", self.of.recipe, self.name, self.get(field)),
+            format!(
+                "recipe {}: parameter {}, field {field} has no value {}",
+                self.of.recipe,
+                self.name,
+                self.get(field)
+            ),
             format!("its values are: {}", known.join(", ")),
         )
     }

@@ -80,9 +80,9 @@ impl Recipe {
     pub fn set(&self, settings: &[(String, Value)]) -> Result<(Parameters, Plan)> {
         let declared = self.declared();
         let known = |name: &str| declared.iter().any(|parameter| parameter.name == name);
-        let (values, bindings): (Vec<_>, Vec<_>) = settings.iter().partition(|(name, value)| {
-            known(name) && !(name == "reward" && value.is_string())
-        });
+        let (values, bindings): (Vec<_>, Vec<_>) = settings
+            .iter()
+            .partition(|(name, value)| known(name) && !(name == "reward" && value.is_string()));
         let mut layered: Vec<(&str, Value)> = Vec::new();
         if known("preset")
             && let Some((_, preset)) = values.iter().rev().find(|(name, _)| name == "preset")
@@ -121,7 +121,11 @@ impl Recipe {
     ///
     /// # Errors
     /// A signal that the data does not have, with what would provide it; see [`Checked::new`].
-    pub fn assignment(&self, settings: &[(String, Value)], schema: &arrow::datatypes::Schema) -> Result<(Assignment, Plan)> {
+    pub fn assignment(
+        &self,
+        settings: &[(String, Value)],
+        schema: &arrow::datatypes::Schema,
+    ) -> Result<(Assignment, Plan)> {
         let (parameters, plan) = self.set(settings)?;
         let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
         for operator in &plan.operators {

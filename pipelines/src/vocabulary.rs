@@ -46,7 +46,22 @@ const LATER_ESTIMATORS: &[(&str, &str)] = &[
 ];
 
 const LATER_STAGES: &[&str] = &[
-    "loss", "aggregate", "kl", "correction", "value_loss", "kl_controller", "filter", "rows", "broadcast", "routing", "metric", "proximal", "step_return", "reduce", "mask", "sample",
+    "loss",
+    "aggregate",
+    "kl",
+    "correction",
+    "value_loss",
+    "kl_controller",
+    "filter",
+    "rows",
+    "broadcast",
+    "routing",
+    "metric",
+    "proximal",
+    "step_return",
+    "reduce",
+    "mask",
+    "sample",
 ];
 
 /// Words that ask for a fault of a reference: the longest row of a batch treated as cut off.
@@ -75,12 +90,15 @@ const DESCRIPTIVE: &[(&str, &[&str])] = &[
     ("check", &["a recipe whose advantages are all 0 for structural reasons must be reported"]),
     ("per_reward", &["grpo (std, ddof 1, eps 1e-6)"]),
     ("combine", &["weighted nan-sum, then normalise", "nan-sum"]),
-    ("missing", &[
-        "null = None: excluded from the statistics; a row with all null gets 0 and is excluded too",
-        "null rewards leave the statistics and get no advantage",
-        "null excluded, advantage 0",
-        "null excluded",
-    ]),
+    (
+        "missing",
+        &[
+            "null = None: excluded from the statistics; a row with all null gets 0 and is excluded too",
+            "null rewards leave the statistics and get no advantage",
+            "null excluded, advantage 0",
+            "null excluded",
+        ],
+    ),
     ("step_groups", &["same state hash; see note", "same prompt and same state"]),
 ];
 
@@ -100,7 +118,8 @@ pub fn named(recipe: &str, framework: Option<&str>, params: &Map<String, Value>)
     let stage = params.get("stage").and_then(Value::as_str).unwrap_or_default();
     let estimator = params.get("estimator").and_then(Value::as_str).unwrap_or_default();
     let mut settings: Vec<(String, Value)> = Vec::new();
-    let system = recipe.strip_prefix("preset_").or_else(|| framework.and_then(|name| preset_of(name, params)));
+    let system =
+        recipe.strip_prefix("preset_").or_else(|| framework.and_then(|name| preset_of(name, params)));
     if let Some(system) = system {
         settings.push(("preset".into(), json!(system)));
     }
@@ -126,7 +145,9 @@ pub fn named(recipe: &str, framework: Option<&str>, params: &Map<String, Value>)
             Some(other) => return Err(unknown("kind", &json!(other))),
         },
         later if LATER_STAGES.contains(&later) => {
-            return Ok(Named::Elsewhere(format!("stage {later}: objectives, corrections and metrics come with the closed loop")));
+            return Ok(Named::Elsewhere(format!(
+                "stage {later}: objectives, corrections and metrics come with the closed loop"
+            )));
         }
         other => return Err(unknown("stage", &json!(other))),
     };
@@ -148,24 +169,40 @@ pub fn named(recipe: &str, framework: Option<&str>, params: &Map<String, Value>)
 fn defaults(stage: &str, estimator: &str) -> Vec<(String, Value)> {
     let pairs: Vec<(&str, Value)> = match (stage, estimator) {
         ("baseline", _) => vec![("scale", json!("none")), ("excluded", json!("valid"))],
-        ("normalise", _) => vec![("center", json!("batch_mean")), ("scale", json!("batch_std")), ("eps", json!(0.0))],
+        ("normalise", _) => {
+            vec![("center", json!("batch_mean")), ("scale", json!("batch_std")), ("eps", json!(0.0))]
+        }
         (_, "prpo") => vec![("center", json!("batch_mean")), ("scale", json!("batch_std"))],
         (_, "max_rl") => vec![("zero_mean", Value::Null)],
         (_, "gigpo, state part") => vec![("gamma", json!(0.0)), ("episode_weight", json!(0.0))],
         (_, "given reward + on-policy distillation") => vec![("add_reward", json!(true))],
         (_, "given reward + KL term in the advantage") => {
-            vec![("add_reward", json!(true)), ("teacher", json!("token_ref_logprobs")), ("centred", json!(true))]
+            vec![
+                ("add_reward", json!(true)),
+                ("teacher", json!("token_ref_logprobs")),
+                ("centred", json!(true)),
+            ]
         }
         _ => Vec::new(),
     };
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn translate(recipe: &str, stage: &str, word: &str, value: &Value, settings: &mut Vec<(String, Value)>) -> Result<()> {
+fn translate(
+    recipe: &str,
+    stage: &str,
+    word: &str,
+    value: &Value,
+    settings: &mut Vec<(String, Value)>,
+) -> Result<()> {
     let text = value.as_str().unwrap_or_default();
     let by_rows = match (recipe, word, text) {
         ("gdpo", "then", "sum, then batch normalisation") => Some(0.0),
-        ("gdpo", "combine", "normalise each column in the group, weighted nan-sum, then z-score over the batch (ddof 1, eps 1e-4)") => Some(1e-4),
+        (
+            "gdpo",
+            "combine",
+            "normalise each column in the group, weighted nan-sum, then z-score over the batch (ddof 1, eps 1e-4)",
+        ) => Some(1e-4),
         _ => None,
     };
     if let Some(eps) = by_rows {
@@ -212,5 +249,8 @@ fn translate(recipe: &str, stage: &str, word: &str, value: &Value, settings: &mu
 }
 
 fn unknown(word: &str, value: &Value) -> Error {
-    Error::usage(format!("golden vectors: `{word}` has no known value {value}"), "add it to the vocabulary, beside what it means")
+    Error::usage(
+        format!("golden vectors: `{word}` has no known value {value}"),
+        "add it to the vocabulary, beside what it means",
+    )
 }

@@ -26,7 +26,8 @@ const MEANS: &str = "with sums as (
     where t.recipe = 'trainable_tokens' and s.recipe <> 'trainable_tokens'
 )";
 
-const EACH: &str = "select recipe, count(advantage) as rollouts, avg(advantage) as mean, stddev_samp(advantage) as std,
+const EACH: &str =
+    "select recipe, count(advantage) as rollouts, avg(advantage) as mean, stddev_samp(advantage) as std,
     min(advantage) as min, max(advantage) as max,
     avg(case when advantage = 0 then 1.0 when advantage is not null then 0.0 end) as zero
     from means group by recipe order by recipe";
@@ -40,8 +41,9 @@ const PAIRS: &str = "select a.recipe as recipe, b.recipe as other, count(*) as r
 
 pub fn run(arguments: &Arguments, own: &CompareArguments) -> Result<()> {
     let messages = Messages::new("comparing", arguments.quiet);
-    let directory = tempfile::tempdir()
-        .map_err(|error| Error::external("making a temporary directory", error, "set TMPDIR to one with room"))?;
+    let directory = tempfile::tempdir().map_err(|error| {
+        Error::external("making a temporary directory", error, "set TMPDIR to one with room")
+    })?;
     let file = directory.path().join("advantages.parquet").display().to_string();
     let mut pipeline = Pipeline::from(&own.from)?
         .catalog(&arguments.catalog)
@@ -55,7 +57,10 @@ pub fn run(arguments: &Arguments, own: &CompareArguments) -> Result<()> {
     }
     let report = with_recipes(pipeline, &own.recipes)?.assign(TRAINABLE).run()?;
     let run = &report.assigned.run;
-    messages.done(&format!("{} rollouts in {:.1} s, {} bad rows skipped", run.rows_in, run.seconds, report.rejected));
+    messages.done(&format!(
+        "{} rollouts in {:.1} s, {} bad rows skipped",
+        run.rows_in, run.seconds, report.rejected
+    ));
     for warning in report.assigned.warnings().iter().filter(|warning| !warning.starts_with(TRAINABLE.name)) {
         messages.warn(warning);
     }

@@ -16,7 +16,9 @@ pub fn run(arguments: &Arguments, as_json: bool) -> Result<()> {
     if as_json {
         return Output::new().json(&datasets.iter().map(describe).collect());
     }
-    let numbers = |of: fn(&DatasetInfo) -> Option<u64>| -> ArrayRef { Arc::new(datasets.iter().map(of).collect::<UInt64Array>()) };
+    let numbers = |of: fn(&DatasetInfo) -> Option<u64>| -> ArrayRef {
+        Arc::new(datasets.iter().map(of).collect::<UInt64Array>())
+    };
     let names = datasets.iter().map(|one| Some(one.name.as_str()));
     let kinds = datasets.iter().map(|one| one.table.map(|table| table.name()));
     let updated: TimestampMillisecondArray = datasets.iter().map(|one| one.updated).collect();

@@ -61,11 +61,17 @@ fn table(recipe: &Recipe, parameters: &Parameters) -> String {
     let mut rows = vec![["parameter", "value", "default", "meaning"].map(str::to_owned).to_vec()];
     for parameter in &declared {
         let (value, default) = (parameters.get(parameter.name), parse(parameter.default));
-        rows.push(vec![parameter.name.to_owned(), value.to_string(), default.to_string(), parameter.meaning.to_owned()]);
+        rows.push(vec![
+            parameter.name.to_owned(),
+            value.to_string(),
+            default.to_string(),
+            parameter.meaning.to_owned(),
+        ]);
     }
     let mut text = format!("\n{}", columns(&rows));
     if declared.iter().any(|parameter| parameter.name == "preset") {
-        let presets: Vec<Vec<String>> = PRESETS.iter().map(|preset| vec![preset.name.to_owned(), preset.meaning.to_owned()]).collect();
+        let presets: Vec<Vec<String>> =
+            PRESETS.iter().map(|preset| vec![preset.name.to_owned(), preset.meaning.to_owned()]).collect();
         text.push_str(&format!("\npresets\n{}", columns(&presets)));
     }
     text
@@ -81,7 +87,12 @@ fn credit(text: &mut String, program: &str) {
 fn operators(text: &mut String, plan: &Plan) {
     for operator in &plan.operators {
         let adds: Vec<String> = operator.adds().iter().map(|field| field.name().clone()).collect();
-        text.push_str(&format!("\nneeds operator {}: reads {}, adds {}\n", operator.name(), operator.reads().join(", "), adds.join(", ")));
+        text.push_str(&format!(
+            "\nneeds operator {}: reads {}, adds {}\n",
+            operator.name(),
+            operator.reads().join(", "),
+            adds.join(", ")
+        ));
     }
 }
 
@@ -89,11 +100,17 @@ fn needs(text: &mut String, checked: &Checked) {
     let reach = match checked.reach {
         Reach::Row => "one rollout".to_owned(),
         Reach::Group => "one group".to_owned(),
-        Reach::Batch { passes } => format!("one iteration, in {passes} passes over the data before the main one"),
+        Reach::Batch { passes } => {
+            format!("one iteration, in {passes} passes over the data before the main one")
+        }
     };
     // Writing to a string does not fail.
     let _ = writeln!(text, "\nlooks at  {reach}\nreads     {}", checked.columns.join(", "));
     if !checked.required.is_empty() {
-        let _ = writeln!(text, "requires  {} (a rollout with a null there is left out)", checked.required.join(", "));
+        let _ = writeln!(
+            text,
+            "requires  {} (a rollout with a null there is left out)",
+            checked.required.join(", ")
+        );
     }
 }

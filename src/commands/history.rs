@@ -1,11 +1,11 @@
 //! `meed history`: the commits of a dataset and what made them.
 
 use arrow::temporal_conversions::timestamp_ms_to_datetime;
+use meed::Result;
 use meed::catalog::{Catalog, Commit, DatasetName, Lineage, table_name};
 use meed::operators::columns::Table;
 use meed::pipelines::find;
 use meed::pipelines::parameters::parse;
-use meed::Result;
 use serde_json::{Value, json};
 
 use crate::arguments::Arguments;
@@ -15,10 +15,13 @@ pub fn run(arguments: &Arguments, dataset: &str, as_json: bool) -> Result<()> {
     let catalog = Catalog::open(&arguments.catalog)?;
     let histories = histories(&catalog, dataset)?;
     if as_json {
-        let all = histories.iter().flat_map(|(name, commits)| commits.iter().map(move |commit| describe(name, commit)));
+        let all = histories
+            .iter()
+            .flat_map(|(name, commits)| commits.iter().map(move |commit| describe(name, commit)));
         return Output::new().json(&all.collect());
     }
-    let blocks = histories.iter().flat_map(|(name, commits)| commits.iter().map(move |commit| block(name, commit)));
+    let blocks =
+        histories.iter().flat_map(|(name, commits)| commits.iter().map(move |commit| block(name, commit)));
     let blocks: Vec<String> = blocks.collect();
     Output::new().text(&blocks.join("\n"))
 }
@@ -61,9 +64,15 @@ fn describe(dataset: &str, commit: &Commit) -> Value {
 
 fn block(dataset: &str, commit: &Commit) -> String {
     let time = commit.timestamp.and_then(timestamp_ms_to_datetime);
-    let time = time.map_or_else(|| "at an unknown time".to_owned(), |time| format!("{} UTC", time.format("%Y-%m-%d %H:%M:%S")));
+    let time = time.map_or_else(
+        || "at an unknown time".to_owned(),
+        |time| format!("{} UTC", time.format("%Y-%m-%d %H:%M:%S")),
+    );
     let rows = commit.rows.map_or_else(|| "an unknown number of".to_owned(), |rows| rows.to_string());
-    let mut text = format!("{dataset}@{}  {time}  {}  {rows} rows in {} files\n", commit.version, commit.operation, commit.files);
+    let mut text = format!(
+        "{dataset}@{}  {time}  {}  {rows} rows in {} files\n",
+        commit.version, commit.operation, commit.files
+    );
     if let Some(lineage) = &commit.lineage {
         for (what, value) in lines(lineage) {
             text.push_str(&format!("  {what:<10} {value}\n"));
@@ -91,11 +100,11 @@ fn lines(lineage: &Lineage) -> Vec<(&'static str, String)> {
     lines
 }
 
-
 /// The parameters that are not the recipe's defaults of today.
 fn changed(recipe: &str, values: &Value) -> String {
     let declared = find(recipe).map(|recipe| recipe.declared()).unwrap_or_default();
-    let usual = |key: &str, value: &Value| declared.iter().any(|one| one.name == key && parse(one.default) == *value);
+    let usual =
+        |key: &str, value: &Value| declared.iter().any(|one| one.name == key && parse(one.default) == *value);
     let Value::Object(values) = values else {
         return format!(" {values}");
     };

@@ -41,9 +41,9 @@ fn from_stdin() -> Result<String> {
     let mut input = std::io::stdin();
     let mut query = String::new();
     if !input.is_terminal() {
-        input
-            .read_to_string(&mut query)
-            .map_err(|error| Error::external("reading the query from stdin", error, "write it as UTF-8 text"))?;
+        input.read_to_string(&mut query).map_err(|error| {
+            Error::external("reading the query from stdin", error, "write it as UTF-8 text")
+        })?;
     }
     Ok(query)
 }
@@ -59,8 +59,10 @@ fn listing(catalog: &Catalog) -> Result<String> {
         text.push_str(&format!("  {name}\n"));
     }
     text.push_str("\nfunctions\n");
-    let functions: Vec<Vec<String>> =
-        FUNCTIONS.iter().map(|function| vec![format!("  {}", function.syntax), function.meaning.to_owned()]).collect();
+    let functions: Vec<Vec<String>> = FUNCTIONS
+        .iter()
+        .map(|function| vec![format!("  {}", function.syntax), function.meaning.to_owned()])
+        .collect();
     text.push_str(&columns(&functions));
     text.push_str("\nfiles are tables by their path: select count(*) from 'rollouts.parquet'\n");
     Ok(text)

@@ -35,9 +35,10 @@ impl Pipeline {
             refuse_other_kinds(&one.recipe)?;
         }
         self.options.check()?;
-        let target = self.to.as_ref().ok_or_else(|| {
-            Error::usage("the pipeline has no target", "name a dataset or file with `to`")
-        })?;
+        let target = self
+            .to
+            .as_ref()
+            .ok_or_else(|| Error::usage("the pipeline has no target", "name a dataset or file with `to`"))?;
         let bad_rows = BadRows {
             on_error: self.on_error,
             rejects: self.rejects.as_ref().map_or_else(Rejects::default, Rejects::into_file),
@@ -112,7 +113,8 @@ impl Pipeline {
         };
         let salt = salt(self.new_run);
         let on_error = format!("{:?}", self.on_error);
-        let parts = ["assign", &input.uri, &input.fingerprint, &parameters.to_string(), &to, &on_error, &salt];
+        let parts =
+            ["assign", &input.uri, &input.fingerprint, &parameters.to_string(), &to, &on_error, &salt];
         Ok(Lineage {
             run: run_name(parts),
             command: self.command.clone(),

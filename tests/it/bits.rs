@@ -50,10 +50,15 @@ fn advantages_do_not_depend_on_order_batches_slices_or_workers() {
     assert_eq!(expected.len(), rows.num_rows() * recipes().len());
     let trained = expected.values().filter(|(_, loss, ..)| *loss).count();
     assert!(trained > expected.len() / 2, "most rollouts are in the loss: {trained} of {}", expected.len());
-    for (seed, slice_groups, batch_rows, workers) in [(1, 1000, 8192, 1), (2, 7, 1, 1), (3, 5, 7, 2), (4, 3, 8192, 4), (5, 1, 7, 4), (6, 13, 1, 2)] {
+    for (seed, slice_groups, batch_rows, workers) in
+        [(1, 1000, 8192, 1), (2, 7, 1, 1), (3, 5, 7, 2), (4, 3, 8192, 4), (5, 1, 7, 4), (6, 13, 1, 2)]
+    {
         let other = run(&shuffled_clustered(&rows, seed), slice_groups, batch_rows, workers);
         for (key, wanted) in &expected {
-            assert_eq!(&other[key], wanted, "{key:?} with slices of {slice_groups} groups, batches of {batch_rows} rows, {workers} workers");
+            assert_eq!(
+                &other[key], wanted,
+                "{key:?} with slices of {slice_groups} groups, batches of {batch_rows} rows, {workers} workers"
+            );
         }
     }
 }
@@ -61,19 +66,37 @@ fn advantages_do_not_depend_on_order_batches_slices_or_workers() {
 /// Runs the program on a file as so many processes, and returns the rows it wrote.
 fn run_program(folder: &std::path::Path, from: &str, to: &str, processes: usize) -> RecordBatch {
     let names: Vec<&str> = recipes().iter().map(|chosen| chosen.recipe.name).collect();
-    let listeners: Vec<std::net::TcpListener> = (0..processes).map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-    let hosts: Vec<String> = listeners.iter().map(|listener| listener.local_addr().expect("an address").to_string()).collect();
+    let listeners: Vec<std::net::TcpListener> =
+        (0..processes).map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    let hosts: Vec<String> =
+        listeners.iter().map(|listener| listener.local_addr().expect("an address").to_string()).collect();
     std::fs::write(folder.join("hosts"), hosts.join("\n")).expect("a host file");
     drop(listeners);
     let children: Vec<std::process::Child> = (0..processes)
         .map(|process| {
             let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_meed"));
-            program.current_dir(folder).args(["assign", "--recipe", &names.join(","), "--from", from, "--to", to, "--workers", "2", "--slice-bytes", "20000"]);
+            program.current_dir(folder).args([
+                "assign",
+                "--recipe",
+                &names.join(","),
+                "--from",
+                from,
+                "--to",
+                to,
+                "--workers",
+                "2",
+                "--slice-bytes",
+                "20000",
+            ]);
             program.args(["--set", "gae.whiten=batch_tokens", "--set", "tempo.scale=none"]);
             if processes > 1 {
                 program.args(["--", "-n", &processes.to_string(), "-p", &process.to_string(), "-h", "hosts"]);
             }
-            program.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("the program starts")
+            program
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped())
+                .spawn()
+                .expect("the program starts")
         })
         .collect();
     for child in children {
@@ -92,7 +115,9 @@ fn two_processes_and_unclustered_rows_give_the_same_bits() {
     let rows = rollouts(150, 23);
     let write = |name: &str, rows: &RecordBatch, batch_rows: usize| {
         let target = Location::parse(&folder.path().join(name).display().to_string()).expect("a path");
-        let cuts = (0..rows.num_rows()).step_by(batch_rows).map(|first| Ok(rows.slice(first, batch_rows.min(rows.num_rows() - first))));
+        let cuts = (0..rows.num_rows())
+            .step_by(batch_rows)
+            .map(|first| Ok(rows.slice(first, batch_rows.min(rows.num_rows() - first))));
         write_batches(&target, Format::Parquet, &rows.schema(), cuts).expect("a file");
     };
     write("clustered.parquet", &rows, 8192);

@@ -36,7 +36,11 @@ impl Place {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_meed"));
-        command.args(arguments).current_dir(self.folder.path()).env_remove("MEED_CATALOG").env_remove("MEED_LOG");
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_remove("MEED_CATALOG")
+            .env_remove("MEED_LOG");
         command
     }
 
@@ -117,6 +121,14 @@ fn rollout(group: &str, id: &str, reward: Value) -> Value {
 
 /// Three groups: two with a difference, one without.
 fn rollouts() -> Vec<Value> {
-    let rows = [("a", "a0", 1.0), ("a", "a1", 0.0), ("b", "b0", 1.0), ("b", "b1", 0.0), ("b", "b2", 0.0), ("c", "c0", 1.0), ("c", "c1", 1.0)];
+    let rows = [
+        ("a", "a0", 1.0),
+        ("a", "a1", 0.0),
+        ("b", "b0", 1.0),
+        ("b", "b1", 0.0),
+        ("b", "b2", 0.0),
+        ("c", "c0", 1.0),
+        ("c", "c1", 1.0),
+    ];
     rows.iter().map(|(group, id, reward)| rollout(group, id, json!(reward))).collect()
 }

@@ -17,17 +17,12 @@ use meed_pipelines::{RECIPES, find};
 
 /// Compares a file of `docs` with what the code would write, or writes it where that is asked for.
 fn generated(name: &str, wanted: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("docs")
-        .join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
     if std::env::var_os("MEED_REGENERATE").is_some() {
         std::fs::write(&path, wanted).expect("a writable file");
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    let differing = wanted
-        .lines()
-        .zip(found.lines())
-        .find(|(wanted, found)| wanted != found);
+    let differing = wanted.lines().zip(found.lines()).find(|(wanted, found)| wanted != found);
     assert!(
         found == wanted,
         "docs/{name} is not what the code says; run MEED_REGENERATE=1 cargo test --test it documents. First difference: {differing:?}"
@@ -42,10 +37,7 @@ fn cell(text: &str) -> String {
 /// The text with a capital letter at its begin.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
-    letters
-        .next()
-        .map(|first| first.to_uppercase().chain(letters).collect())
-        .unwrap_or_default()
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn type_name(column_type: &ColumnType) -> String {
@@ -65,22 +57,13 @@ fn schema() {
          is null: there are no fillers and no padding.\n",
     );
     for table in Table::ALL {
-        writeln!(
-            text,
-            "\n## {}\n\n| column | type | null | meaning |\n|---|---|---|---|",
-            table.name()
-        )
-        .expect("text");
+        writeln!(text, "\n## {}\n\n| column | type | null | meaning |\n|---|---|---|---|", table.name())
+            .expect("text");
         for column in table.columns() {
             let null = if column.nullable { "may be" } else { "never" };
             let meaning = cell(column.meaning);
-            writeln!(
-                text,
-                "| `{}` | {} | {null} | {meaning} |",
-                column.name,
-                type_name(&column.column_type)
-            )
-            .expect("text");
+            writeln!(text, "| `{}` | {} | {null} | {meaning} |", column.name, type_name(&column.column_type))
+                .expect("text");
         }
     }
     generated("schema.md", &text);
@@ -108,83 +91,47 @@ fn recipes() {
     }
     let mut meanings: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for recipe in RECIPES {
-        writeln!(
-            text,
-            "\n## {}\n\n{}.\n",
-            recipe.name,
-            sentence(recipe.title)
-        )
-        .expect("text");
+        writeln!(text, "\n## {}\n\n{}.\n", recipe.name, sentence(recipe.title)).expect("text");
         writeln!(text, "- Source: {}", recipe.citation).expect("text");
         if !recipe.fidelity.is_empty() {
             writeln!(text, "- Against the reference: {}", recipe.fidelity).expect("text");
         }
         let declared = recipe.declared();
-        let defaults: Vec<String> = declared
-            .iter()
-            .map(|parameter| format!("`{}={}`", parameter.name, parameter.default))
-            .collect();
+        let defaults: Vec<String> =
+            declared.iter().map(|parameter| format!("`{}={}`", parameter.name, parameter.default)).collect();
         writeln!(
             text,
             "- Parameters: {}",
-            if defaults.is_empty() {
-                "none".to_owned()
-            } else {
-                defaults.join(", ")
-            }
+            if defaults.is_empty() { "none".to_owned() } else { defaults.join(", ") }
         )
         .expect("text");
         for parameter in declared {
-            meanings
-                .entry((parameter.name, parameter.meaning))
-                .or_default()
-                .insert(recipe.name);
+            meanings.entry((parameter.name, parameter.meaning)).or_default().insert(recipe.name);
         }
     }
     text.push_str("\n# Parameters\n\n| parameter | meaning | recipes |\n|---|---|---|\n");
     for ((name, meaning), recipes) in meanings {
         let recipes: Vec<&str> = recipes.into_iter().collect();
-        writeln!(
-            text,
-            "| `{name}` | {} | {} |",
-            cell(meaning),
-            recipes.join(", ")
-        )
-        .expect("text");
+        writeln!(text, "| `{name}` | {} | {} |", cell(meaning), recipes.join(", ")).expect("text");
     }
     generated("recipes.md", &text);
 }
 
 /// What `grpo` under a preset gives the rollouts of one group; `none` for those that it leaves out.
 fn advantages(preset: &str, rewards: &[f64]) -> String {
-    let ids: Vec<String> = (0..rewards.len())
-        .map(|index| format!("r{index}"))
-        .collect();
+    let ids: Vec<String> = (0..rewards.len()).map(|index| format!("r{index}")).collect();
     let columns: Vec<(&str, ArrayRef)> = vec![
-        (
-            "group_id",
-            Arc::new(StringArray::from(vec!["g"; rewards.len()])),
-        ),
+        ("group_id", Arc::new(StringArray::from(vec!["g"; rewards.len()]))),
         ("rollout_id", Arc::new(StringArray::from(ids))),
         ("reward", Arc::new(Float64Array::from(rewards.to_vec()))),
     ];
     let rollouts = RecordBatch::try_from_iter(columns).expect("columns of one length");
     let settings = [("preset".to_owned(), serde_json::json!(preset))];
-    let rows = find("grpo")
-        .expect("a recipe")
-        .in_memory(&settings, rollouts)
-        .expect("advantages")
-        .rows;
+    let rows = find("grpo").expect("a recipe").in_memory(&settings, rollouts).expect("advantages").rows;
     let rows = rows.expect("grpo gives advantages");
-    let (lists, in_loss) = (
-        rows["token_advantages"].as_list::<i32>(),
-        rows["in_loss"].as_boolean(),
-    );
+    let (lists, in_loss) = (rows["token_advantages"].as_list::<i32>(), rows["in_loss"].as_boolean());
     let values = (0..rows.num_rows()).map(|row| match in_loss.value(row) {
-        true => format!(
-            "{:.6}",
-            lists.value(row).as_primitive::<Float32Type>().value(0)
-        ),
+        true => format!("{:.6}", lists.value(row).as_primitive::<Float32Type>().value(0)),
         false => "none".to_owned(),
     });
     let mut values: Vec<String> = values.collect();
@@ -204,25 +151,14 @@ fn presets() {
          | preset | conventions | of 1, 0, 0, 0 | of 1 alone |\n|---|---|---|---|\n",
     );
     for preset in PRESETS {
-        let (group, alone) = (
-            advantages(preset.name, &[1.0, 0.0, 0.0, 0.0]),
-            advantages(preset.name, &[1.0]),
-        );
-        writeln!(
-            text,
-            "| `{}` | {} | {group} | {alone} |",
-            preset.name,
-            cell(preset.meaning)
-        )
-        .expect("text");
+        let (group, alone) =
+            (advantages(preset.name, &[1.0, 0.0, 0.0, 0.0]), advantages(preset.name, &[1.0]));
+        writeln!(text, "| `{}` | {} | {group} | {alone} |", preset.name, cell(preset.meaning)).expect("text");
     }
     text.push_str("\n| preset | parameters |\n|---|---|\n");
     for preset in PRESETS {
-        let settings: Vec<String> = preset
-            .settings
-            .iter()
-            .map(|(name, value)| format!("`{name}={value}`"))
-            .collect();
+        let settings: Vec<String> =
+            preset.settings.iter().map(|(name, value)| format!("`{name}={value}`")).collect();
         writeln!(text, "| `{}` | {} |", preset.name, settings.join(", ")).expect("text");
     }
     generated("presets.md", &text);

@@ -23,7 +23,8 @@ fn assign(folder: &TempDir, to: &str) -> Command {
 
 fn advantages(folder: &TempDir, dataset: &str) -> RecordBatch {
     let catalog = Catalog::open(&folder.path().join("meed-data").display().to_string()).expect("a catalog");
-    let rows = catalog.sql(&format!("select * from {dataset}_advantages"), &SqlOptions::default()).expect("a query");
+    let rows =
+        catalog.sql(&format!("select * from {dataset}_advantages"), &SqlOptions::default()).expect("a query");
     arrow::compute::concat_batches(&rows[0].schema(), &rows).expect("one schema")
 }
 
@@ -31,7 +32,8 @@ fn advantages(folder: &TempDir, dataset: &str) -> RecordBatch {
 fn a_killed_run_resumes_and_misses_and_repeats_nothing() {
     let folder = TempDir::new().expect("a temporary folder");
     let rows = rollouts(400, 5);
-    let target = Location::parse(&folder.path().join("rollouts.parquet").display().to_string()).expect("a path");
+    let target =
+        Location::parse(&folder.path().join("rollouts.parquet").display().to_string()).expect("a path");
     write_batches(&target, Format::Parquet, &rows.schema(), [Ok(rows.clone())]).expect("a file");
 
     let began = Instant::now();
@@ -68,7 +70,8 @@ fn a_killed_run_resumes_and_misses_and_repeats_nothing() {
                     break;
                 }
                 // It was quicker than the kill: begin another run of the same rows.
-                std::fs::remove_dir_all(folder.path().join("meed-data/disturbed_advantages")).expect("the dataset");
+                std::fs::remove_dir_all(folder.path().join("meed-data/disturbed_advantages"))
+                    .expect("the dataset");
             }
         }
     }

@@ -24,11 +24,7 @@ fn allowed(expression: &str) -> bool {
     let expression = expression.trim();
     let parts = |separator: &str| -> Vec<String> {
         let (mut depth, mut parts) = (0, vec![Vec::new()]);
-        for word in expression
-            .replace('(', " ( ")
-            .replace(')', " ) ")
-            .replace('/', " OR ")
-            .split_whitespace()
+        for word in expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ").split_whitespace()
         {
             depth += i32::from(word == "(") - i32::from(word == ")");
             if depth == 0 && word == separator {
@@ -49,10 +45,7 @@ fn allowed(expression: &str) -> bool {
             };
         }
     }
-    match expression
-        .strip_prefix('(')
-        .and_then(|rest| rest.strip_suffix(')'))
-    {
+    match expression.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
         Some(inside) => allowed(inside),
         None => ALLOWED.contains(&expression),
     }
@@ -69,12 +62,7 @@ fn expressions_are_understood() {
     ] {
         assert!(allowed(good), "{good}");
     }
-    for bad in [
-        "GPL-3.0",
-        "MIT AND GPL-3.0",
-        "(MIT AND GPL-2.0) OR LGPL-3.0",
-        "",
-    ] {
+    for bad in ["GPL-3.0", "MIT AND GPL-3.0", "(MIT AND GPL-2.0) OR LGPL-3.0", ""] {
         assert!(!allowed(bad), "{bad}");
     }
 }
@@ -84,10 +72,7 @@ fn platform() -> String {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(rustc).arg("-vV").output().expect("rustc runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .expect("a host")
-        .to_owned()
+    text.lines().find_map(|line| line.strip_prefix("host: ")).expect("a host").to_owned()
 }
 
 #[test]
@@ -107,39 +92,23 @@ fn every_dependency_has_an_allowed_licence() {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo runs");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let packages = metadata["packages"].as_array().expect("packages");
     assert!(packages.len() > 100, "{} packages", packages.len());
     let refused: Vec<String> = packages
         .iter()
         .filter(|package| !allowed(package["license"].as_str().unwrap_or_default()))
-        .map(|package| {
-            format!(
-                "{} {}: {}",
-                package["name"], package["version"], package["license"]
-            )
-        })
+        .map(|package| format!("{} {}: {}", package["name"], package["version"], package["license"]))
         .collect();
-    assert!(
-        refused.is_empty(),
-        "licences that are not allowed:\n{}",
-        refused.join("\n")
-    );
+    assert!(refused.is_empty(), "licences that are not allowed:\n{}", refused.join("\n"));
 }
 
 #[test]
 fn the_list_is_that_of_cargo_deny() {
     let text = include_str!("../../deny.toml");
-    let list = text
-        .split("allow = [")
-        .nth(1)
-        .and_then(|rest| rest.split(']').next())
-        .expect("a list of licences");
+    let list =
+        text.split("allow = [").nth(1).and_then(|rest| rest.split(']').next()).expect("a list of licences");
     let mut listed: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
     listed.sort_unstable();
     assert_eq!(listed, ALLOWED);

@@ -16,18 +16,12 @@ fn read(path: &Path) -> String {
 fn quoted(text: &str) -> Vec<(String, Vec<String>)> {
     let (mut found, mut lines) = (Vec::new(), text.lines());
     while let Some(line) = lines.next() {
-        let Some(path) = line
-            .strip_prefix("<!-- from: ")
-            .and_then(|rest| rest.strip_suffix(" -->"))
-        else {
+        let Some(path) = line.strip_prefix("<!-- from: ").and_then(|rest| rest.strip_suffix(" -->")) else {
             continue;
         };
         let fence = lines.next().unwrap_or_default();
         assert!(fence.starts_with("```"), "no code block follows `{line}`");
-        let block = lines
-            .by_ref()
-            .take_while(|line| *line != "```")
-            .map(str::trim);
+        let block = lines.by_ref().take_while(|line| *line != "```").map(str::trim);
         found.push((path.to_owned(), block.map(str::to_owned).collect()));
     }
     found
@@ -36,10 +30,7 @@ fn quoted(text: &str) -> Vec<(String, Vec<String>)> {
 #[test]
 fn quotes_are_in_their_files() {
     let quotes = quoted(&read(&root().join("README.md")));
-    assert!(
-        quotes.len() >= 3,
-        "the README quotes a pipeline, a recipe and a query"
-    );
+    assert!(quotes.len() >= 3, "the README quotes a pipeline, a recipe and a query");
     for (path, block) in quotes {
         let file = read(&root().join(&path));
         let lines: Vec<&str> = file.lines().map(str::trim).collect();
@@ -53,24 +44,17 @@ fn quotes_are_in_their_files() {
 
 /// Relative targets of the links `[text](target)`.
 fn links(text: &str) -> impl Iterator<Item = &str> {
-    let targets = text
-        .split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split(')').next());
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     targets.filter(|target| !target.contains("://") && !target.starts_with('#'))
 }
 
 #[test]
 fn links_lead_somewhere() {
     let docs = std::fs::read_dir(root().join("docs")).expect("a folder of documents");
-    let mut documents: Vec<PathBuf> = docs
-        .map(|entry| entry.expect("a readable entry").path())
-        .collect();
-    documents
-        .extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name)));
-    for document in documents
-        .iter()
-        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+    let mut documents: Vec<PathBuf> = docs.map(|entry| entry.expect("a readable entry").path()).collect();
+    documents.extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name)));
+    for document in
+        documents.iter().filter(|path| path.extension().is_some_and(|extension| extension == "md"))
     {
         let folder = document.parent().expect("a file has a folder");
         for target in links(&read(document)) {

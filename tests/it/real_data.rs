@@ -79,13 +79,17 @@ fn groups(workspace: &Workspace, rollouts: &str, advantages: &str) -> Groups {
             }
         }
         let reward = rewards.is_valid(row).then(|| rewards.value(row));
-        groups.entry((recipes.value(row).to_owned(), ids.value(row).to_owned())).or_default().push((last, reward));
+        groups
+            .entry((recipes.value(row).to_owned(), ids.value(row).to_owned()))
+            .or_default()
+            .push((last, reward));
     }
     groups
 }
 
 const CENTRED: &[&str] = &["grpo", "dr_grpo", "rloo", "gpg", "max_rl"];
-const ZERO_WITHOUT_VARIANCE: &[&str] = &["grpo", "dr_grpo", "rloo", "opo", "gpg", "grpo_passk", "max_rl", "tempo"];
+const ZERO_WITHOUT_VARIANCE: &[&str] =
+    &["grpo", "dr_grpo", "rloo", "opo", "gpg", "grpo_passk", "max_rl", "tempo"];
 
 fn check_promises(groups: &Groups, recipes: &[&str], group_count: usize, zero_variance: usize) {
     for recipe in recipes {
@@ -113,19 +117,39 @@ fn check_promises(groups: &Groups, recipes: &[&str], group_count: usize, zero_va
     }
 }
 
-const OUTCOME: &[&str] = &["grpo", "dr_grpo", "rloo", "reinforce_pp", "reinforce_pp_baseline", "opo", "gpg", "grpo_passk", "max_rl", "tempo"];
+const OUTCOME: &[&str] = &[
+    "grpo",
+    "dr_grpo",
+    "rloo",
+    "reinforce_pp",
+    "reinforce_pp_baseline",
+    "opo",
+    "gpg",
+    "grpo_passk",
+    "max_rl",
+    "tempo",
+];
 
 #[test]
 fn gsm8k() {
-    let Some(file) = real_data("gsm8k_model_solutions.jsonl") else { return };
+    let Some(file) = real_data("gsm8k_model_solutions.jsonl") else {
+        return;
+    };
     let workspace = Workspace::new();
     workspace.succeed(&["import", "gsm8k", &file.display().to_string(), "--to", "gsm8k"]);
     workspace.succeed(&["assign", "--recipe", &OUTCOME.join(","), "--from", "gsm8k", "--to", "credit"]);
     let counts = workspace.query("select recipe, count(*) n, count(distinct rollout_id) d from credit_advantages group by recipe order by recipe");
     assert_eq!(counts.num_rows(), OUTCOME.len());
-    let (n, d) = (counts.column(1).as_primitive::<arrow::datatypes::Int64Type>(), counts.column(2).as_primitive::<arrow::datatypes::Int64Type>());
-    assert!(n.values().iter().chain(d.values()).all(|&count| count == 1319 * 4), "one row per rollout and recipe");
-    let centred: Vec<&str> = OUTCOME.iter().copied().filter(|name| !name.starts_with("reinforce_pp")).collect();
+    let (n, d) = (
+        counts.column(1).as_primitive::<arrow::datatypes::Int64Type>(),
+        counts.column(2).as_primitive::<arrow::datatypes::Int64Type>(),
+    );
+    assert!(
+        n.values().iter().chain(d.values()).all(|&count| count == 1319 * 4),
+        "one row per rollout and recipe"
+    );
+    let centred: Vec<&str> =
+        OUTCOME.iter().copied().filter(|name| !name.starts_with("reinforce_pp")).collect();
     check_promises(&groups(&workspace, "gsm8k", "credit_advantages"), &centred, 1319, 588);
     workspace.refuse("gsm8k", "gae", "token_values", "critic");
     workspace.refuse("gsm8k", "optimal_token_baseline", "token_", "sampl");
@@ -136,21 +160,35 @@ fn gsm8k() {
 
 #[test]
 fn tau_bench() {
-    let Some(file) = real_data("tau_bench_airline_gpt4o.json") else { return };
+    let Some(file) = real_data("tau_bench_airline_gpt4o.json") else {
+        return;
+    };
     let workspace = Workspace::new();
     let recipes: Vec<&str> = OUTCOME.iter().copied().chain(["gigpo"]).collect();
     workspace.succeed(&["import", "tau-bench", &file.display().to_string(), "--to", "airline"]);
     workspace.succeed(&["assign", "--recipe", &recipes.join(","), "--from", "airline", "--to", "credit"]);
     let counts = workspace.query("select recipe, count(*) n from credit_advantages group by recipe");
     assert_eq!(counts.num_rows(), recipes.len());
-    assert!(counts.column(1).as_primitive::<arrow::datatypes::Int64Type>().values().iter().all(|&count| count == 200));
+    assert!(
+        counts
+            .column(1)
+            .as_primitive::<arrow::datatypes::Int64Type>()
+            .values()
+            .iter()
+            .all(|&count| count == 200)
+    );
     let all = groups(&workspace, "airline", "credit_advantages");
     let rewards: Vec<_> = all.iter().filter(|((recipe, _), _)| recipe == "grpo").collect();
-    let constant = rewards.iter().filter(|(_, members)| members.iter().all(|(_, reward)| *reward == members[0].1)).count();
+    let constant = rewards
+        .iter()
+        .filter(|(_, members)| members.iter().all(|(_, reward)| *reward == members[0].1))
+        .count();
     assert!(constant > 0 && constant < 50, "{constant} groups without variance");
-    let centred: Vec<&str> = OUTCOME.iter().copied().filter(|name| !name.starts_with("reinforce_pp")).collect();
+    let centred: Vec<&str> =
+        OUTCOME.iter().copied().filter(|name| !name.starts_with("reinforce_pp")).collect();
     check_promises(&all, &centred, 50, constant);
-    let steps = workspace.query("select sum(array_length(step_advantages)) from credit_advantages where recipe = 'gigpo'");
+    let steps = workspace
+        .query("select sum(array_length(step_advantages)) from credit_advantages where recipe = 'gigpo'");
     assert!(steps.column(0).len() == 1, "gigpo assigns credit to steps");
     workspace.refuse("airline", "gae", "token_values", "critic");
     workspace.refuse("airline", "remax", "reward_baseline", "greedy");

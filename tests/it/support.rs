@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanBuilder, Float32Builder, Float64Array, Float64Builder, Int32Builder, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
+    Array, ArrayRef, AsArray, BooleanBuilder, Float32Builder, Float64Array, Float64Builder, Int32Builder,
+    Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
 };
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema, SchemaRef};
@@ -59,7 +60,13 @@ pub fn rollouts(groups: usize, seed: u64) -> RecordBatch {
     let (mut rewards, mut baselines) = (Vec::new(), Vec::new());
     let mut token_ids = ListBuilder::new(Int32Builder::new()).with_field(element(DataType::Int32));
     let mut mask = ListBuilder::new(BooleanBuilder::new()).with_field(element(DataType::Boolean));
-    let floats = || ListBuilder::new(Float32Builder::new()).with_field(Arc::new(Field::new("element", DataType::Float32, true)));
+    let floats = || {
+        ListBuilder::new(Float32Builder::new()).with_field(Arc::new(Field::new(
+            "element",
+            DataType::Float32,
+            true,
+        )))
+    };
     let mut signals: Vec<ListBuilder<Float32Builder>> = (0..5).map(|_| floats()).collect();
     let mut ends = ListBuilder::new(Int32Builder::new()).with_field(element(DataType::Int32));
     let mut kinds = ListBuilder::new(StringBuilder::new()).with_field(element(DataType::Utf8));
@@ -84,7 +91,13 @@ pub fn rollouts(groups: usize, seed: u64) -> RecordBatch {
                     token_ids.values().append_value(if token < 2 { 7 } else { random.below(4) as i32 });
                     mask.values().append_value(policy);
                     let logprob = -2.0 * random.unit() as f32;
-                    let values = [logprob, logprob - 0.1 * random.unit() as f32, random.unit() as f32, 0.5 + 0.5 * random.unit() as f32, 3.0 * random.unit() as f32];
+                    let values = [
+                        logprob,
+                        logprob - 0.1 * random.unit() as f32,
+                        random.unit() as f32,
+                        0.5 + 0.5 * random.unit() as f32,
+                        3.0 * random.unit() as f32,
+                    ];
                     for (signal, value) in signals.iter_mut().zip(values) {
                         signal.values().append_value(value);
                     }
@@ -125,11 +138,18 @@ pub fn rollouts(groups: usize, seed: u64) -> RecordBatch {
         ("step_states", Arc::new(states.finish())),
         ("step_rewards", Arc::new(step_rewards.finish())),
     ];
-    let names = ["token_old_logprobs", "token_ref_logprobs", "token_values", "token_sum_pi_squared", "token_entropies"];
+    let names = [
+        "token_old_logprobs",
+        "token_ref_logprobs",
+        "token_values",
+        "token_sum_pi_squared",
+        "token_entropies",
+    ];
     for (name, signal) in names.into_iter().zip(&mut signals) {
         named.push((name, Arc::new(signal.finish())));
     }
-    let fields: Vec<Field> = named.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
+    let fields: Vec<Field> =
+        named.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
     let columns = named.into_iter().map(|(_, array)| array).collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("columns of one length")
 }
@@ -168,9 +188,14 @@ impl MemorySource {
     pub fn new(batch: RecordBatch, slice_groups: usize, batch_rows: usize) -> Self {
         let iterations = batch["iteration"].as_primitive::<Int64Type>();
         let groups = batch["group_id"].as_string::<i32>();
-        let same = |row: usize| row > 0 && iterations.value(row) == iterations.value(row - 1) && groups.value(row) == groups.value(row - 1);
+        let same = |row: usize| {
+            row > 0
+                && iterations.value(row) == iterations.value(row - 1)
+                && groups.value(row) == groups.value(row - 1)
+        };
         let starts: Vec<usize> = (0..batch.num_rows()).filter(|&row| !same(row)).collect();
-        let cuts: Vec<usize> = starts.iter().copied().step_by(slice_groups).chain([batch.num_rows()]).collect();
+        let cuts: Vec<usize> =
+            starts.iter().copied().step_by(slice_groups).chain([batch.num_rows()]).collect();
         let slices = cuts.windows(2).map(|cut| batch.slice(cut[0], cut[1] - cut[0])).collect();
         MemorySource { slices, schema: batch.schema(), batch_rows }
     }
@@ -193,7 +218,8 @@ impl Source for MemorySource {
         self.slices.len() as u64
     }
     fn read(&self, slice: u64, columns: &[String]) -> Result<Batches> {
-        let indices: Vec<usize> = columns.iter().map(|name| self.schema.index_of(name)).collect::<std::result::Result<_, _>>()?;
+        let indices: Vec<usize> =
+            columns.iter().map(|name| self.schema.index_of(name)).collect::<std::result::Result<_, _>>()?;
         let rows = self.slices[slice as usize].project(&indices)?;
         let batches: Vec<Result<RecordBatch>> = (0..rows.num_rows())
             .step_by(self.batch_rows)
@@ -215,7 +241,11 @@ impl MemorySink {
     pub fn rows(&self) -> RecordBatch {
         let written = self.written.lock().expect("a finished run");
         let committed = self.committed.lock().expect("a finished run");
-        let rows: Vec<RecordBatch> = written.iter().filter(|(epoch, _)| committed.contains(epoch)).map(|(_, rows)| rows.clone()).collect();
+        let rows: Vec<RecordBatch> = written
+            .iter()
+            .filter(|(epoch, _)| committed.contains(epoch))
+            .map(|(_, rows)| rows.clone())
+            .collect();
         concat_batches(&rows[0].schema(), &rows).expect("one schema")
     }
 }
@@ -255,15 +285,22 @@ impl Committer for MemorySink {
     }
 }
 
+/// Recipe, iteration and rollout.
+pub type RowKey = (String, i64, String);
+/// In the baseline, in the loss, and the bits of token advantages and returns.
+pub type RowBits = (bool, bool, Vec<u32>, Vec<u32>);
+
 /// Everything an advantages row says, as comparable bits, by recipe and rollout.
-pub fn bits(rows: &RecordBatch) -> BTreeMap<(String, i64, String), (bool, bool, Vec<u32>, Vec<u32>)> {
+pub fn bits(rows: &RecordBatch) -> BTreeMap<RowKey, RowBits> {
     let recipes = rows["recipe"].as_string::<i32>();
     let iterations = rows["iteration"].as_primitive::<Int64Type>();
     let ids = rows["rollout_id"].as_string::<i32>();
     let (baseline, loss) = (rows["in_baseline"].as_boolean(), rows["in_loss"].as_boolean());
     let floats = |list: &arrow::array::ListArray, row: usize| -> Vec<u32> {
         match list.is_valid(row) {
-            true => list.value(row).as_primitive::<Float32Type>().values().iter().map(|x| x.to_bits()).collect(),
+            true => {
+                list.value(row).as_primitive::<Float32Type>().values().iter().map(|x| x.to_bits()).collect()
+            }
             false => Vec::new(),
         }
     };

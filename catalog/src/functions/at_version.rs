@@ -42,8 +42,7 @@ impl TableFunctionImpl for AtVersion {
         let mut wanted = DatasetName::parse(&name).map_err(external)?;
         wanted.version = Some(version);
         // The function is synchronous, and the schema has to be read now.
-        let found =
-            block_on(async { Ok(self.datasets.provider(&wanted).await) }).map_err(external)?;
+        let found = block_on(async { Ok(self.datasets.provider(&wanted).await) }).map_err(external)?;
         found?.ok_or_else(|| external(self.datasets.catalog.no_dataset(&name)))
     }
 }

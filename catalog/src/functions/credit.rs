@@ -10,17 +10,14 @@ use super::at_version::text;
 use crate::arrow::array::RecordBatch;
 use crate::arrow::datatypes::SchemaRef;
 use crate::conform::conform;
-use crate::datafusion::catalog::{
-    MemTable, Session, TableFunctionArgs, TableFunctionImpl, TableProvider,
-};
+use crate::datafusion::catalog::{MemTable, Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
 use crate::datafusion::error::{DataFusionError, Result};
 use crate::datafusion::logical_expr::{Expr, TableType};
 use crate::datafusion::physical_plan::ExecutionPlan;
 
 /// Runs a recipe on a dataset and returns rows of the table `advantages`. Called on a thread where
 /// it may block, once for every time that a query reads the function.
-pub type CreditFunction =
-    Arc<dyn Fn(&str, &str) -> meed_operators::Result<Vec<RecordBatch>> + Send + Sync>;
+pub type CreditFunction = Arc<dyn Fn(&str, &str) -> meed_operators::Result<Vec<RecordBatch>> + Send + Sync>;
 
 pub(super) struct Credit {
     assign: CreditFunction,
@@ -49,11 +46,7 @@ impl TableFunctionImpl for Credit {
                 "credit takes a recipe and a dataset, as in credit('grpo', 'gsm8k')".to_owned(),
             ));
         };
-        Ok(Arc::new(CreditTable {
-            assign: self.assign.clone(),
-            recipe,
-            dataset,
-        }))
+        Ok(Arc::new(CreditTable { assign: self.assign.clone(), recipe, dataset }))
     }
 }
 
@@ -87,11 +80,7 @@ impl TableProvider for CreditTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let (assign, recipe, dataset) = (
-            self.assign.clone(),
-            self.recipe.clone(),
-            self.dataset.clone(),
-        );
+        let (assign, recipe, dataset) = (self.assign.clone(), self.recipe.clone(), self.dataset.clone());
         let rows = tokio::task::spawn_blocking(move || {
             let schema = Table::Advantages.schema();
             assign(&recipe, &dataset)?

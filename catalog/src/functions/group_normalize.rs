@@ -27,9 +27,7 @@ impl GroupNormalize {
             TypeSignature::Exact(vec![reward.clone(), DataType::Int64]),
             TypeSignature::Exact(vec![reward, DataType::Int64, DataType::Float64]),
         ];
-        GroupNormalize {
-            signature: Signature::one_of(forms, Volatility::Immutable),
-        }
+        GroupNormalize { signature: Signature::one_of(forms, Volatility::Immutable) }
     }
 }
 
@@ -42,19 +40,12 @@ impl WindowUDFImpl for GroupNormalize {
         &self.signature
     }
 
-    fn partition_evaluator(
-        &self,
-        _arguments: PartitionEvaluatorArgs,
-    ) -> Result<Box<dyn PartitionEvaluator>> {
+    fn partition_evaluator(&self, _arguments: PartitionEvaluatorArgs) -> Result<Box<dyn PartitionEvaluator>> {
         Ok(Box::new(WholeGroup))
     }
 
     fn field(&self, arguments: WindowUDFFieldArgs) -> Result<FieldRef> {
-        Ok(Arc::new(Field::new(
-            arguments.name(),
-            DataType::Float64,
-            true,
-        )))
+        Ok(Arc::new(Field::new(arguments.name(), DataType::Float64, true)))
     }
 
     fn limit_effect(&self, _arguments: &[Arc<dyn PhysicalExpr>]) -> LimitEffect {
@@ -71,9 +62,7 @@ impl PartitionEvaluator for WholeGroup {
     fn evaluate_all(&mut self, values: &[ArrayRef], _rows: usize) -> Result<ArrayRef> {
         let rewards = values[0].as_primitive::<Float64Type>();
         let ddof = match values.get(1) {
-            Some(ddof) => {
-                constant(ddof.as_primitive::<Int64Type>().iter(), "ddof")?.unwrap_or(DDOF)
-            }
+            Some(ddof) => constant(ddof.as_primitive::<Int64Type>().iter(), "ddof")?.unwrap_or(DDOF),
             None => DDOF,
         };
         let eps = match values.get(2) {
@@ -85,10 +74,7 @@ impl PartitionEvaluator for WholeGroup {
 }
 
 /// The one value of an argument that has to be the same in all rows.
-fn constant<T: PartialEq>(
-    mut values: impl Iterator<Item = Option<T>>,
-    name: &str,
-) -> Result<Option<T>> {
+fn constant<T: PartialEq>(mut values: impl Iterator<Item = Option<T>>, name: &str) -> Result<Option<T>> {
     let first = values.next().flatten();
     match values.all(|value| value == first) {
         true => Ok(first),
@@ -116,8 +102,5 @@ fn normalize(rewards: &Float64Array, ddof: i64, eps: f64) -> Result<Float64Array
     let mean = known.iter().sum::<f64>() / count;
     let squares: f64 = known.iter().map(|value| (value - mean).powi(2)).sum();
     let std = (squares / degrees).sqrt();
-    Ok(rewards
-        .iter()
-        .map(|reward| reward.map(|reward| (reward - mean) / (std + eps)))
-        .collect())
+    Ok(rewards.iter().map(|reward| reward.map(|reward| (reward - mean) / (std + eps))).collect())
 }

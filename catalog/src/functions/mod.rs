@@ -84,11 +84,7 @@ pub const FUNCTIONS: &[SqlFunction] = &[
 ];
 
 /// Makes the functions known to a session. `list_sum` is DataFusion's own.
-pub(crate) fn register(
-    session: &SessionContext,
-    datasets: Arc<Datasets>,
-    credit: Option<CreditFunction>,
-) {
+pub(crate) fn register(session: &SessionContext, datasets: Arc<Datasets>, credit: Option<CreditFunction>) {
     session.register_udaf(AggregateUDF::from(pass_at_k::PassAtK::new()));
     session.register_udwf(WindowUDF::from(group_normalize::GroupNormalize::new()));
     session.register_udf(ScalarUDF::from(trainable_tokens::TrainableTokens::new()));

@@ -17,10 +17,7 @@ pub(super) struct PassAtK {
 impl PassAtK {
     pub(super) fn new() -> Self {
         PassAtK {
-            signature: Signature::exact(
-                vec![DataType::Boolean, DataType::Int64],
-                Volatility::Immutable,
-            ),
+            signature: Signature::exact(vec![DataType::Boolean, DataType::Int64], Volatility::Immutable),
         }
     }
 }
@@ -109,9 +106,7 @@ impl Accumulator for Counts {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let estimate = self
-            .k
-            .and_then(|k| pass_at_k(self.rollouts, self.correct, k));
+        let estimate = self.k.and_then(|k| pass_at_k(self.rollouts, self.correct, k));
         Ok(ScalarValue::Float64(estimate))
     }
 

@@ -16,9 +16,7 @@ pub(super) struct TrainableTokens {
 
 impl TrainableTokens {
     pub(super) fn new() -> Self {
-        TrainableTokens {
-            signature: Signature::user_defined(Volatility::Immutable),
-        }
+        TrainableTokens { signature: Signature::user_defined(Volatility::Immutable) }
     }
 }
 
@@ -33,14 +31,10 @@ impl ScalarUDFImpl for TrainableTokens {
 
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
         match arguments {
-            [DataType::List(child)] if child.data_type() == &DataType::Boolean => {
-                Ok(arguments.to_vec())
+            [DataType::List(child)] if child.data_type() == &DataType::Boolean => Ok(arguments.to_vec()),
+            [DataType::Null] => {
+                Ok(vec![DataType::List(Arc::new(Field::new("element", DataType::Boolean, true)))])
             }
-            [DataType::Null] => Ok(vec![DataType::List(Arc::new(Field::new(
-                "element",
-                DataType::Boolean,
-                true,
-            )))]),
             _ => Err(DataFusionError::Plan(
                 "trainable_tokens takes one list of booleans, such as token_mask".to_owned(),
             )),
@@ -54,10 +48,8 @@ impl ScalarUDFImpl for TrainableTokens {
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&arguments.args)?;
         let masks = arrays[0].as_list::<i32>();
-        let counts: Int64Array = masks
-            .iter()
-            .map(|mask| mask.map(|mask| mask.as_boolean().true_count() as i64))
-            .collect();
+        let counts: Int64Array =
+            masks.iter().map(|mask| mask.map(|mask| mask.as_boolean().true_count() as i64)).collect();
         Ok(ColumnarValue::Array(Arc::new(counts)))
     }
 }

@@ -24,32 +24,17 @@ fn a_repeated_commit_is_a_no_op_and_the_run_resumes_behind_it() {
     committer.commit(1..=2, receipts).unwrap();
     committer.finish().unwrap();
     assert_eq!(committer.resume_at().unwrap(), 3);
-    assert_eq!(
-        read(&catalog, "math", &["rollout_id"], 1 << 20).num_rows(),
-        36
-    );
+    assert_eq!(read(&catalog, "math", &["rollout_id"], 1 << 20).num_rows(), 36);
 
     // An epoch that was skipped would be lost for ever.
-    let error = committer
-        .commit(4..=4, write(&again, 0, 4, &part(4)))
-        .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("epoch 4 was given before epoch 3"),
-        "{error}"
-    );
+    let error = committer.commit(4..=4, write(&again, 0, 4, &part(4))).unwrap_err();
+    assert!(error.to_string().contains("epoch 4 was given before epoch 3"), "{error}");
     // Another run appends.
     let other = sink(&catalog, "math", "other");
     let mut committer = other.committer().unwrap();
     assert_eq!(committer.resume_at().unwrap(), 0);
-    committer
-        .commit(0..=0, write(&other, 0, 0, &part(9)))
-        .unwrap();
-    assert_eq!(
-        read(&catalog, "math", &["rollout_id"], 1 << 20).num_rows(),
-        48
-    );
+    committer.commit(0..=0, write(&other, 0, 0, &part(9))).unwrap();
+    assert_eq!(read(&catalog, "math", &["rollout_id"], 1 << 20).num_rows(), 48);
 }
 
 #[test]
@@ -57,15 +42,10 @@ fn an_epoch_without_rows_counts_and_an_empty_run_leaves_a_dataset() {
     let catalog = Catalog::open("memory://empty").unwrap();
     let sink = sink(&catalog, "math", "run");
     let mut committer = sink.committer().unwrap();
-    assert_eq!(
-        sink.writer(0).unwrap().close(0).unwrap(),
-        Vec::<String>::new()
-    );
+    assert_eq!(sink.writer(0).unwrap().close(0).unwrap(), Vec::<String>::new());
     committer.commit(0..=3, Vec::new()).unwrap();
     assert_eq!(committer.resume_at().unwrap(), 4);
-    let scores = catalog
-        .sink("math_scores", Table::Scores, lineage("run"))
-        .unwrap();
+    let scores = catalog.sink("math_scores", Table::Scores, lineage("run")).unwrap();
     scores.committer().unwrap().finish().unwrap();
     assert_eq!(catalog.dataset("math_scores").unwrap().rows(), Some(0));
 }
@@ -74,11 +54,7 @@ fn an_epoch_without_rows_counts_and_an_empty_run_leaves_a_dataset() {
 fn a_run_does_not_continue_with_another_input() {
     let catalog = Catalog::open("memory://other_input").unwrap();
     let begun = sink(&catalog, "math", "run");
-    begun
-        .committer()
-        .unwrap()
-        .commit(0..=0, write(&begun, 0, 0, &rollouts(0, 0..1, 2)))
-        .unwrap();
+    begun.committer().unwrap().commit(0..=0, write(&begun, 0, 0, &rollouts(0, 0..1, 2))).unwrap();
     let mut changed: Lineage = lineage("run");
     changed.inputs[0].fingerprint = "abc@5".to_owned();
     let sink = catalog.sink("math", Table::Rollouts, changed).unwrap();
@@ -117,12 +93,7 @@ fn two_programs_with_the_same_run_write_every_epoch_once() {
         attempt.join().unwrap();
     }
     let catalog = Catalog::open(uri).unwrap();
-    let mut got = cells(&read(
-        &catalog,
-        "math",
-        &["iteration", "rollout_id"],
-        1 << 20,
-    ));
+    let mut got = cells(&read(&catalog, "math", &["iteration", "rollout_id"], 1 << 20));
     let mut want: Vec<Vec<String>> = (0..epochs)
         .flat_map(|epoch| cells(&rollouts(epoch as i64, 0..3, 2).project(&[0, 2]).unwrap()))
         .collect();

@@ -12,8 +12,8 @@ use meed_operators::engine::Sink;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
 use crate::rows::{lineage, read, rollouts, sink, write};
@@ -30,11 +30,8 @@ struct Faulty {
 
 impl Faulty {
     fn catalog(overwrites: bool, lost_replies: usize) -> Catalog {
-        let store = Faulty {
-            inner: InMemory::new(),
-            overwrites,
-            lost_replies: AtomicUsize::new(lost_replies),
-        };
+        let store =
+            Faulty { inner: InMemory::new(), overwrites, lost_replies: AtomicUsize::new(lost_replies) };
         Catalog::over(Arc::new(store), Path::from("data"), "faulty").unwrap()
     }
 }
@@ -47,28 +44,15 @@ impl fmt::Display for Faulty {
 
 #[async_trait]
 impl ObjectStore for Faulty {
-    async fn put_opts(
-        &self,
-        at: &Path,
-        payload: PutPayload,
-        mut options: PutOptions,
-    ) -> Result<PutResult> {
+    async fn put_opts(&self, at: &Path, payload: PutPayload, mut options: PutOptions) -> Result<PutResult> {
         if self.overwrites {
             options.mode = PutMode::Overwrite;
         }
         let done = self.inner.put_opts(at, payload, options).await?;
         let is_commit = at.as_ref().ends_with("00000000000000000001.json");
         let lose = |left: usize| left.checked_sub(1);
-        if is_commit
-            && self
-                .lost_replies
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, lose)
-                .is_ok()
-        {
-            return Err(Error::Generic {
-                store: "faulty",
-                source: "connection reset".into(),
-            });
+        if is_commit && self.lost_replies.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lose).is_ok() {
+            return Err(Error::Generic { store: "faulty", source: "connection reset".into() });
         }
         Ok(done)
     }
@@ -85,10 +69,7 @@ impl ObjectStore for Faulty {
         self.inner.get_opts(at, options).await
     }
 
-    fn delete_stream(
-        &self,
-        paths: BoxStream<'static, Result<Path>>,
-    ) -> BoxStream<'static, Result<Path>> {
+    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         self.inner.delete_stream(paths)
     }
 
@@ -108,15 +89,8 @@ impl ObjectStore for Faulty {
 #[test]
 fn a_store_without_conditional_put_is_refused() {
     let catalog = Faulty::catalog(true, 0);
-    let error = catalog
-        .sink("math", Table::Rollouts, lineage("run"))
-        .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("does not support conditional put"),
-        "{error}"
-    );
+    let error = catalog.sink("math", Table::Rollouts, lineage("run")).unwrap_err();
+    assert!(error.to_string().contains("does not support conditional put"), "{error}");
     assert_eq!(catalog.names().unwrap(), Vec::<String>::new());
 }
 
@@ -129,10 +103,7 @@ fn a_commit_whose_reply_was_lost_is_not_repeated() {
         let receipts = write(&sink, 0, epoch, &rollouts(epoch as i64, 0..2, 2));
         committer.commit(epoch..=epoch, receipts).unwrap();
     }
-    assert_eq!(
-        read(&catalog, "math", &["rollout_id"], 1 << 20).num_rows(),
-        12
-    );
+    assert_eq!(read(&catalog, "math", &["rollout_id"], 1 << 20).num_rows(), 12);
     assert_eq!(catalog.dataset("math").unwrap().version(), 3);
     let query = "select count(*) from math";
     let rows = catalog.sql(query, &Default::default()).unwrap();

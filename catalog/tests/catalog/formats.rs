@@ -11,38 +11,25 @@ const QUERY: &str =
     "select * from (values (1, 'a,b', make_array(1.5, null)), (2, null, null)) as t(n, text, list)";
 
 fn rows() -> Vec<RecordBatch> {
-    Catalog::open("memory://formats")
-        .unwrap()
-        .sql(QUERY, &SqlOptions::default())
-        .unwrap()
+    Catalog::open("memory://formats").unwrap().sql(QUERY, &SqlOptions::default()).unwrap()
 }
 
 fn written(format: Format) -> Vec<u8> {
     let (rows, mut output) = (rows(), Vec::new());
     let schema = rows[0].schema();
-    assert_eq!(
-        format::write(format, &schema, rows.into_iter().map(Ok), &mut output).unwrap(),
-        2
-    );
+    assert_eq!(format::write(format, &schema, rows.into_iter().map(Ok), &mut output).unwrap(), 2);
     output
 }
 
 #[test]
 fn texts() {
     let text = |format| String::from_utf8(written(format)).unwrap();
-    assert_eq!(
-        text(Format::Csv),
-        "n,text,list\n1,\"a,b\",\"[1.5,null]\"\n2,,\n"
-    );
+    assert_eq!(text(Format::Csv), "n,text,list\n1,\"a,b\",\"[1.5,null]\"\n2,,\n");
     assert_eq!(
         text(Format::Json),
         "{\"n\":1,\"text\":\"a,b\",\"list\":[1.5,null]}\n{\"n\":2,\"text\":null,\"list\":null}\n"
     );
-    assert!(
-        text(Format::Table).contains("| 1 | a,b  | [1.5, ] |"),
-        "{}",
-        text(Format::Table)
-    );
+    assert!(text(Format::Table).contains("| 1 | a,b  | [1.5, ] |"), "{}", text(Format::Table));
 }
 
 #[test]
@@ -58,10 +45,7 @@ fn arrow_and_parquet_hold_the_same_rows() {
 #[test]
 fn an_error_among_the_rows_ends_the_output() {
     let schema = rows()[0].schema();
-    let failing = rows()
-        .into_iter()
-        .map(Ok)
-        .chain([Err(Error::usage("broken", ""))]);
+    let failing = rows().into_iter().map(Ok).chain([Err(Error::usage("broken", ""))]);
     let error = format::write(Format::Json, &schema, failing, Vec::new()).unwrap_err();
     assert_eq!(error.to_string(), "broken");
     assert!("yaml".parse::<Format>().is_err());

@@ -16,64 +16,31 @@ use meed_operators::engine::{Receipt, Sink, Source};
 /// Lists in Arrow's default spelling: the child is called `item`.
 fn list(values: ArrayRef, lengths: &[usize]) -> ArrayRef {
     let item = Arc::new(Field::new("item", values.data_type().clone(), true));
-    Arc::new(ListArray::new(
-        item,
-        OffsetBuffer::from_lengths(lengths.iter().copied()),
-        values,
-        None,
-    ))
+    Arc::new(ListArray::new(item, OffsetBuffer::from_lengths(lengths.iter().copied()), values, None))
 }
 
 /// `groups` groups of `members` rollouts at an iteration; rewards and lengths vary.
 pub fn rollouts(iteration: i64, groups: std::ops::Range<usize>, members: usize) -> RecordBatch {
-    let ids: Vec<(usize, usize)> = groups
-        .flat_map(|g| (0..members).map(move |m| (g, m)))
-        .collect();
+    let ids: Vec<(usize, usize)> = groups.flat_map(|g| (0..members).map(move |m| (g, m))).collect();
     let lengths: Vec<usize> = ids.iter().map(|(g, m)| 3 + (g * 7 + m) % 5).collect();
     let tokens: usize = lengths.iter().sum();
     let reward = |(g, m): &(usize, usize)| (g % 11 != 10).then_some(((g * 3 + m * 5) % 4) as f64);
     let columns: Vec<(&str, ArrayRef)> = vec![
-        (
-            "iteration",
-            Arc::new(Int64Array::from(vec![iteration; ids.len()])),
-        ),
-        (
-            "group_id",
-            Arc::new(StringArray::from_iter_values(
-                ids.iter().map(|(g, _)| format!("g{g:04}")),
-            )),
-        ),
+        ("iteration", Arc::new(Int64Array::from(vec![iteration; ids.len()]))),
+        ("group_id", Arc::new(StringArray::from_iter_values(ids.iter().map(|(g, _)| format!("g{g:04}"))))),
         (
             "rollout_id",
-            Arc::new(StringArray::from_iter_values(
-                ids.iter().map(|(g, m)| format!("g{g:04}-{m}")),
-            )),
+            Arc::new(StringArray::from_iter_values(ids.iter().map(|(g, m)| format!("g{g:04}-{m}")))),
         ),
-        (
-            "status",
-            Arc::new(StringArray::from(vec!["complete"; ids.len()])),
-        ),
-        (
-            "reward",
-            Arc::new(Float64Array::from_iter(ids.iter().map(reward))),
-        ),
+        ("status", Arc::new(StringArray::from(vec!["complete"; ids.len()]))),
+        ("reward", Arc::new(Float64Array::from_iter(ids.iter().map(reward)))),
         (
             "token_mask",
-            list(
-                Arc::new(BooleanArray::from_iter(
-                    (0..tokens).map(|t| Some(t % 3 != 0)),
-                )),
-                &lengths,
-            ),
+            list(Arc::new(BooleanArray::from_iter((0..tokens).map(|t| Some(t % 3 != 0)))), &lengths),
         ),
         (
             "token_rollout_logprobs",
-            list(
-                Arc::new(Float32Array::from_iter_values(
-                    (0..tokens).map(|t| -(t as f32) / 16.0),
-                )),
-                &lengths,
-            ),
+            list(Arc::new(Float32Array::from_iter_values((0..tokens).map(|t| -(t as f32) / 16.0))), &lengths),
         ),
     ];
     RecordBatch::try_from_iter(columns).unwrap()
@@ -81,12 +48,7 @@ pub fn rollouts(iteration: i64, groups: std::ops::Range<usize>, members: usize) 
 
 /// The batch with one more column.
 pub fn with_column(batch: &RecordBatch, name: &str, array: ArrayRef) -> RecordBatch {
-    let mut fields: Vec<Field> = batch
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| field.as_ref().clone())
-        .collect();
+    let mut fields: Vec<Field> = batch.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
     fields.push(Field::new(name, array.data_type().clone(), true));
     let mut columns = batch.columns().to_vec();
     columns.push(array);
@@ -139,10 +101,8 @@ pub fn read(catalog: &Catalog, name: &str, columns: &[&str], slice_bytes: u64) -
             batches.push(batch.unwrap());
         }
     }
-    let fields: Vec<Field> = columns
-        .iter()
-        .map(|column| source.schema().field_with_name(column).unwrap().clone())
-        .collect();
+    let fields: Vec<Field> =
+        columns.iter().map(|column| source.schema().field_with_name(column).unwrap().clone()).collect();
     let schema = Arc::new(Schema::new(fields));
     concat_batches(&schema, &batches).unwrap()
 }
@@ -173,10 +133,7 @@ pub fn numbers(batches: &[RecordBatch], column: usize) -> Vec<Option<f64>> {
         .iter()
         .flat_map(|batch| {
             let values = cast(batch.column(column), &DataType::Float64).unwrap();
-            values
-                .as_primitive::<Float64Type>()
-                .iter()
-                .collect::<Vec<_>>()
+            values.as_primitive::<Float64Type>().iter().collect::<Vec<_>>()
         })
         .collect()
 }

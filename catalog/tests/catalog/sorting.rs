@@ -24,13 +24,8 @@ fn rows_of(files: &[std::path::PathBuf]) -> Vec<RecordBatch> {
     files
         .iter()
         .flat_map(|path| {
-            let reader =
-                ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
-            reader
-                .build()
-                .unwrap()
-                .map(|batch| batch.unwrap())
-                .collect::<Vec<_>>()
+            let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+            reader.build().unwrap().map(|batch| batch.unwrap()).collect::<Vec<_>>()
         })
         .collect()
 }
@@ -40,8 +35,7 @@ fn a_small_limit_spills_and_the_order_is_right() {
     let directory = tempfile::tempdir().unwrap();
     let input = directory.path().join("input.parquet");
     let batch = shuffled(&rollouts(0, 0..9999, 10));
-    let mut writer =
-        ArrowWriter::try_new(File::create(&input).unwrap(), batch.schema(), None).unwrap();
+    let mut writer = ArrowWriter::try_new(File::create(&input).unwrap(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
 
@@ -52,10 +46,7 @@ fn a_small_limit_spills_and_the_order_is_right() {
     assert!(!target.join("spill").exists());
     let mut last = String::new();
     for batch in rows_of(&sorted.files) {
-        let ids = batch
-            .column_by_name("rollout_id")
-            .unwrap()
-            .as_string::<i32>();
+        let ids = batch.column_by_name("rollout_id").unwrap().as_string::<i32>();
         for id in ids.iter().flatten() {
             assert!(last.as_str() < id, "{last} before {id}");
             last = id.to_owned();
@@ -71,19 +62,14 @@ fn a_dataset_is_sorted_with_all_its_columns() {
     let catalog = Catalog::open("memory://sorting").unwrap();
     let batch = rollouts(0, 0..50, 4);
     fill(&catalog, "math", &shuffled(&batch));
-    let sorted = catalog
-        .sort_by_group("math", directory.path(), 64 << 20)
-        .unwrap();
+    let sorted = catalog.sort_by_group("math", directory.path(), 64 << 20).unwrap();
     let got = rows_of(&sorted.files);
     let got: Vec<Vec<String>> = got
         .iter()
         .flat_map(|rows| {
             let names = batch.schema();
-            let wanted: Vec<usize> = names
-                .fields()
-                .iter()
-                .map(|field| rows.schema().index_of(field.name()).unwrap())
-                .collect();
+            let wanted: Vec<usize> =
+                names.fields().iter().map(|field| rows.schema().index_of(field.name()).unwrap()).collect();
             cells(&rows.project(&wanted).unwrap())
         })
         .collect();
@@ -95,20 +81,12 @@ fn rows_without_groups_cannot_be_sorted() {
     let directory = tempfile::tempdir().unwrap();
     let input = directory.path().join("input.parquet");
     let batch = rollouts(0, 0..2, 2).project(&[0, 4]).unwrap();
-    let mut writer =
-        ArrowWriter::try_new(File::create(&input).unwrap(), batch.schema(), None).unwrap();
+    let mut writer = ArrowWriter::try_new(File::create(&input).unwrap(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
-    let error = sort_by_group(
-        &SortInput::Files(vec![input]),
-        &directory.path().join("s"),
-        1 << 20,
-    )
-    .unwrap_err();
-    assert!(
-        error.to_string().contains("no column `group_id`"),
-        "{error}"
-    );
+    let error =
+        sort_by_group(&SortInput::Files(vec![input]), &directory.path().join("s"), 1 << 20).unwrap_err();
+    assert!(error.to_string().contains("no column `group_id`"), "{error}");
 }
 
 #[test]
@@ -120,9 +98,8 @@ fn long_rollouts_are_sorted_within_the_limit() {
     for part in 0..40 {
         let batch = rollouts(0, 0..25, 1);
         let tokens = |row: usize| (0..4096).map(move |t| Some((row * 4096 + t) as f32 * 1e-3));
-        let long = ListArray::from_iter_primitive::<Float32Type, _, _>(
-            (0..25).map(|row| Some(tokens(row + part))),
-        );
+        let long =
+            ListArray::from_iter_primitive::<Float32Type, _, _>((0..25).map(|row| Some(tokens(row + part))));
         let batch = with_column(&batch, "token_values", Arc::new(long));
         let writer = writer.get_or_insert_with(|| {
             ArrowWriter::try_new(File::create(&input).unwrap(), batch.schema(), None).unwrap()

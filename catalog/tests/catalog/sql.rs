@@ -17,53 +17,34 @@ fn one(catalog: &Catalog, query: &str) -> Option<f64> {
 fn pass_at_k_is_the_unbiased_estimate() {
     let catalog = Catalog::open("memory://pass_at_k").unwrap();
     let estimate = |verdicts: &str, k: i64| {
-        one(
-            &catalog,
-            &format!("select pass_at_k(c, {k}) from (values {verdicts}) as t(c)"),
-        )
+        one(&catalog, &format!("select pass_at_k(c, {k}) from (values {verdicts}) as t(c)"))
     };
-    let close = |got: Option<f64>, want: f64| {
-        assert!((got.unwrap() - want).abs() < 1e-12, "{got:?} {want}")
-    };
+    let close = |got: Option<f64>, want: f64| assert!((got.unwrap() - want).abs() < 1e-12, "{got:?} {want}");
     // n = 4, c = 1: 1 - C(3,k)/C(4,k) = 1/4, 1/2, 3/4, 1.
     for (k, want) in [(1, 0.25), (2, 0.5), (3, 0.75), (4, 1.0)] {
         close(estimate("(true), (false), (false), (false)", k), want);
     }
     // n = 5, c = 2, k = 2: 1 - C(3,2)/C(5,2) = 1 - 3/10; a null takes no part.
-    close(
-        estimate("(true), (false), (null), (true), (false), (false)", 2),
-        0.7,
-    );
+    close(estimate("(true), (false), (null), (true), (false), (false)", 2), 0.7);
     close(estimate("(false), (false)", 2), 0.0);
     assert_eq!(estimate("(true), (false)", 3), None);
-    let error = catalog
-        .sql("select pass_at_k(true, 0)", &SqlOptions::default())
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("k must be at least 1"),
-        "{error}"
-    );
+    let error = catalog.sql("select pass_at_k(true, 0)", &SqlOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("k must be at least 1"), "{error}");
 }
 
 #[test]
 fn pass_at_k_merges_partial_counts() {
     let catalog = Catalog::open("memory://pass_at_k_merge").unwrap();
     fill(&catalog, "math", &rollouts(0, 0..400, 8));
-    let options = SqlOptions {
-        threads: Some(4),
-        ..SqlOptions::default()
-    };
+    let options = SqlOptions { threads: Some(4), ..SqlOptions::default() };
     let query = "select pass_at_k(reward > 2.5, 3), count(reward), sum(case when reward > 2.5 then 1 else 0 end) from math group by group_id";
     let rows = catalog.sql(query, &options).unwrap();
     let (got, n, c) = (numbers(&rows, 0), numbers(&rows, 1), numbers(&rows, 2));
     assert_eq!(got.len(), 400);
     for ((got, n), c) in got.into_iter().zip(n).zip(c) {
         let (n, c) = (n.unwrap(), c.unwrap());
-        let want = (n >= 3.0).then(|| {
-            1.0 - (0..3)
-                .map(|i| (n - c - i as f64).max(0.0) / (n - i as f64))
-                .product::<f64>()
-        });
+        let want = (n >= 3.0)
+            .then(|| 1.0 - (0..3).map(|i| (n - c - i as f64).max(0.0) / (n - i as f64)).product::<f64>());
         assert!((got.is_none() && want.is_none()) || (got.unwrap() - want.unwrap()).abs() < 1e-12);
     }
 }
@@ -83,8 +64,7 @@ fn group_normalize_is_the_naive_computation() {
             let known: Vec<f64> = rewards.iter().flatten().copied().collect();
             let n = known.len() as f64;
             let mean = known.iter().sum::<f64>() / n;
-            let std =
-                (known.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - ddof)).sqrt();
+            let std = (known.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - ddof)).sqrt();
             for (reward, got) in rewards.iter().zip(got) {
                 match (reward, got) {
                     (Some(reward), Some(got)) => {
@@ -105,9 +85,7 @@ fn group_normalize_keeps_nulls_and_gives_zero_without_spread() {
         let query = format!(
             "select group_normalize(r) over (partition by g) from (values {values}) as t(i, g, r) order by i"
         );
-        catalog
-            .sql(&query, &SqlOptions::default())
-            .map(|rows| numbers(&rows, 0))
+        catalog.sql(&query, &SqlOptions::default()).map(|rows| numbers(&rows, 0))
     };
     // A singleton, equal values whose mean is not exact, and a null beside two values.
     let got = query("(0, 'a', 5.0), (1, 'b', 0.1), (2, 'b', 0.1), (3, 'b', 0.1), (4, 'c', 1.0), (5, 'c', null), (6, 'c', 3.0)").unwrap();
@@ -124,23 +102,13 @@ fn list_functions_skip_nulls() {
     let catalog = Catalog::open("memory://lists").unwrap();
     for (list, sum, mean) in [
         ("make_array(1.0, 2.0, null)", Some(3.0), Some(1.5)),
-        (
-            "make_array(arrow_cast(0.5, 'Float32'))",
-            Some(0.5),
-            Some(0.5),
-        ),
+        ("make_array(arrow_cast(0.5, 'Float32'))", Some(0.5), Some(0.5)),
         ("arrow_cast(make_array(), 'List(Float64)')", None, None),
     ] {
         assert_eq!(one(&catalog, &format!("select list_sum({list})")), sum);
         assert_eq!(one(&catalog, &format!("select list_mean({list})")), mean);
     }
-    assert_eq!(
-        one(
-            &catalog,
-            "select trainable_tokens(make_array(true, false, null, true))"
-        ),
-        Some(2.0)
-    );
+    assert_eq!(one(&catalog, "select trainable_tokens(make_array(true, false, null, true))"), Some(2.0));
 }
 
 #[test]
@@ -151,10 +119,7 @@ fn every_documented_example_runs() {
         assert_eq!((recipe, dataset), ("grpo", "gsm8k"));
         Ok(vec![RecordBatch::new_empty(Table::Advantages.schema())])
     });
-    let options = SqlOptions {
-        credit: Some(credit),
-        ..SqlOptions::default()
-    };
+    let options = SqlOptions { credit: Some(credit), ..SqlOptions::default() };
     for function in FUNCTIONS {
         let rows = catalog.sql(function.example, &options);
         assert!(rows.is_ok(), "{}: {:?}", function.name, rows.err());
@@ -167,9 +132,8 @@ fn credit_returns_rows_and_passes_errors_on() {
     let credit: CreditFunction = Arc::new(|recipe, _| match recipe {
         "grpo" => {
             let text = |value: &str| {
-                Arc::new(meed_catalog::arrow::array::StringArray::from(vec![
-                    value.to_owned(),
-                ])) as Arc<dyn meed_catalog::arrow::array::Array>
+                Arc::new(meed_catalog::arrow::array::StringArray::from(vec![value.to_owned()]))
+                    as Arc<dyn meed_catalog::arrow::array::Array>
             };
             let lists = meed_catalog::arrow::array::ListArray::from_iter_primitive::<
                 meed_catalog::arrow::datatypes::Float32Type,
@@ -181,10 +145,7 @@ fn credit_returns_rows_and_passes_errors_on() {
                     as Arc<dyn meed_catalog::arrow::array::Array>
             };
             RecordBatch::try_from_iter([
-                (
-                    "iteration",
-                    Arc::new(meed_catalog::arrow::array::Int64Array::from(vec![0])) as _,
-                ),
+                ("iteration", Arc::new(meed_catalog::arrow::array::Int64Array::from(vec![0])) as _),
                 ("group_id", text("g")),
                 ("rollout_id", text("r")),
                 ("recipe", text("grpo")),
@@ -196,29 +157,15 @@ fn credit_returns_rows_and_passes_errors_on() {
             .map(|batch| vec![batch])
             .map_err(Error::from)
         }
-        other => Err(Error::usage(
-            format!("no recipe `{other}`"),
-            "`meed recipes` lists them",
-        )),
+        other => Err(Error::usage(format!("no recipe `{other}`"), "`meed recipes` lists them")),
     });
-    let options = SqlOptions {
-        credit: Some(credit),
-        ..SqlOptions::default()
-    };
+    let options = SqlOptions { credit: Some(credit), ..SqlOptions::default() };
     let rows = catalog
-        .sql(
-            "select list_sum(token_advantages), reason from credit('grpo', 'math')",
-            &options,
-        )
+        .sql("select list_sum(token_advantages), reason from credit('grpo', 'math')", &options)
         .unwrap();
     assert_eq!(numbers(&rows, 0), [Some(0.25)]);
-    let error = catalog
-        .sql("select * from credit('gppo', 'math')", &options)
-        .unwrap_err();
-    assert_eq!(
-        (error.to_string().as_str(), error.hint()),
-        ("no recipe `gppo`", "`meed recipes` lists them")
-    );
+    let error = catalog.sql("select * from credit('gppo', 'math')", &options).unwrap_err();
+    assert_eq!((error.to_string().as_str(), error.hint()), ("no recipe `gppo`", "`meed recipes` lists them"));
 }
 
 #[test]
@@ -227,9 +174,7 @@ fn files_are_tables() {
     let catalog = Catalog::open(directory.path().to_str().unwrap()).unwrap();
     fill(&catalog, "math", &rollouts(0, 0..3, 4));
     let path = directory.path().join("rows.parquet");
-    let rows = catalog
-        .sql("select * from math", &SqlOptions::default())
-        .unwrap();
+    let rows = catalog.sql("select * from math", &SqlOptions::default()).unwrap();
     let file = std::fs::File::create(&path).unwrap();
     meed_catalog::format::write(
         meed_catalog::Format::Parquet,
@@ -239,12 +184,9 @@ fn files_are_tables() {
     )
     .unwrap();
     let path = path.display();
-    let joined =
-        format!("select count(*) from '{path}' as f join math using (iteration, rollout_id)");
+    let joined = format!("select count(*) from '{path}' as f join math using (iteration, rollout_id)");
     assert_eq!(one(&catalog, &joined), Some(12.0));
-    let error = catalog
-        .sql("select * from './nothing.parquet'", &SqlOptions::default())
-        .unwrap_err();
+    let error = catalog.sql("select * from './nothing.parquet'", &SqlOptions::default()).unwrap_err();
     assert!(matches!(error, Error::Usage { .. }), "{error:?}");
 }
 
@@ -253,10 +195,7 @@ fn errors_say_what_was_meant() {
     let catalog = Catalog::open("memory://sql_errors").unwrap();
     fill(&catalog, "math", &rollouts(0, 0..1, 2));
     fill(&catalog, "math-hard.v2", &rollouts(0, 0..1, 3));
-    assert_eq!(
-        one(&catalog, "select count(*) from \"math-hard.v2\""),
-        Some(3.0)
-    );
+    assert_eq!(one(&catalog, "select count(*) from \"math-hard.v2\""), Some(3.0));
     let fails = |query: &str| {
         let error = catalog.sql(query, &SqlOptions::default()).unwrap_err();
         let usage = matches!(error, Error::Usage { .. });
@@ -268,10 +207,7 @@ fn errors_say_what_was_meant() {
         "{message} {hint}"
     );
     let (usage, message, hint) = fails("select rewrd from math");
-    assert!(
-        usage && message.contains("rewrd") && hint.contains("did you mean reward"),
-        "{message} {hint}"
-    );
+    assert!(usage && message.contains("rewrd") && hint.contains("did you mean reward"), "{message} {hint}");
     let (usage, message, _) = fails("selct reward from math");
     assert!(usage && message.contains("not SQL"), "{message}");
     let (usage, message, _) = fails("select nosuch(reward) from math");
@@ -281,30 +217,17 @@ fn errors_say_what_was_meant() {
     let (usage, message, _) = fails("select * from at('math', 9)");
     assert!(usage && message.contains("no version 9"), "{message}");
     let (usage, message, _) = fails("select cast(group_id as bigint) from math");
-    assert!(
-        !usage && message.contains("running the query on math"),
-        "{message}"
-    );
+    assert!(!usage && message.contains("running the query on math"), "{message}");
 }
 
 #[test]
 fn a_query_that_needs_too_much_memory_fails_and_says_so() {
     let catalog = Catalog::open("memory://memory_limit").unwrap();
     fill(&catalog, "math", &rollouts(0, 0..2000, 8));
-    let options = |limit| SqlOptions {
-        memory_limit: Some(limit),
-        ..SqlOptions::default()
-    };
+    let options = |limit| SqlOptions { memory_limit: Some(limit), ..SqlOptions::default() };
     let query = "select group_id, array_agg(token_mask) from math group by group_id order by 1";
     let error = catalog.sql(query, &options(1 << 16)).unwrap_err();
-    assert!(
-        error.to_string().contains("running the query on math"),
-        "{error}"
-    );
-    assert!(
-        error.hint().contains("more memory"),
-        "{error} {}",
-        error.hint()
-    );
+    assert!(error.to_string().contains("running the query on math"), "{error}");
+    assert!(error.hint().contains("more memory"), "{error} {}", error.hint());
     assert!(catalog.sql(query, &options(1 << 30)).is_ok());
 }

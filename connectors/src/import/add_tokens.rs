@@ -26,26 +26,12 @@ pub(super) fn add_tokens(
     tokenizer: &Tokenization,
     report: &ReportHandle,
 ) -> Result<RecordBatch> {
-    let text = |name: &str| {
-        batch
-            .column_by_name(name)
-            .and_then(|c| c.as_string_opt::<i32>())
-            .cloned()
-    };
-    let list = |name: &str| {
-        batch
-            .column_by_name(name)
-            .and_then(|c| c.as_list_opt::<i32>())
-            .cloned()
-    };
+    let text = |name: &str| batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>()).cloned();
+    let list = |name: &str| batch.column_by_name(name).and_then(|c| c.as_list_opt::<i32>()).cloned();
     let prompts = text("prompt");
     let responses = text("response");
     let step_texts = list("step_texts");
-    let row_tokenizer = RowTokenizer {
-        batch: &batch,
-        file,
-        tokenizer,
-    };
+    let row_tokenizer = RowTokenizer { batch: &batch, file, tokenizer };
     let mut prompt_ids = Ids::new(list("prompt_ids"));
     let mut token_ids = Ids::new(list("token_ids"));
     let mut step_ends = Ids::new(list("step_ends"));
@@ -53,19 +39,12 @@ pub(super) fn add_tokens(
     let lengths = Lengths::of(&batch);
     for row in 0..batch.num_rows() {
         let prompt = value(&prompts, row).filter(|_| !prompt_ids.has(row));
-        prompt_ids.push(
-            row,
-            prompt
-                .map(|text| row_tokenizer.encode(text, row))
-                .transpose()?,
-        );
+        prompt_ids.push(row, prompt.map(|text| row_tokenizer.encode(text, row)).transpose()?);
         let mut tokens = None;
         let mut ends = None;
         if !lengths.known(row) {
             let steps = step_texts.as_ref().filter(|list| list.is_valid(row));
-            let steps = steps
-                .map(|list| list.value(row))
-                .filter(|texts| texts.null_count() == 0);
+            let steps = steps.map(|list| list.value(row)).filter(|texts| texts.null_count() == 0);
             if let Some(steps) = steps {
                 let (all, each) = row_tokenizer.encode_steps(steps.as_string(), row)?;
                 (tokens, ends) = (Some(all), Some(each));
@@ -97,10 +76,7 @@ pub(super) fn add_tokens(
 }
 
 fn value(column: &Option<StringArray>, row: usize) -> Option<&str> {
-    column
-        .as_ref()
-        .filter(|column| column.is_valid(row))
-        .map(|column| column.value(row))
+    column.as_ref().filter(|column| column.is_valid(row)).map(|column| column.value(row))
 }
 
 /// Tokenises, and names the rollout where that fails.
@@ -112,9 +88,7 @@ struct RowTokenizer<'a> {
 
 impl RowTokenizer<'_> {
     fn encode(&self, text: &str, row: usize) -> Result<Vec<i32>> {
-        self.tokenizer
-            .encode(text)
-            .map_err(|error| self.explain(row, error.to_string()))
+        self.tokenizer.encode(text).map_err(|error| self.explain(row, error.to_string()))
     }
 
     fn encode_steps(&self, texts: &StringArray, row: usize) -> Result<(Vec<i32>, Vec<i32>)> {
@@ -122,19 +96,14 @@ impl RowTokenizer<'_> {
         for text in texts.iter().flatten() {
             tokens.extend(self.encode(text, row)?);
             let end = i32::try_from(tokens.len());
-            ends.push(
-                end.map_err(|_| self.explain(row, "more tokens than step_ends can count".into()))?,
-            );
+            ends.push(end.map_err(|_| self.explain(row, "more tokens than step_ends can count".into()))?);
         }
         Ok((tokens, ends))
     }
 
     fn explain(&self, row: usize, message: String) -> Error {
         let mut place = Place::file(self.file);
-        let ids = self
-            .batch
-            .column_by_name("rollout_id")
-            .and_then(|c| c.as_string_opt::<i32>());
+        let ids = self.batch.column_by_name("rollout_id").and_then(|c| c.as_string_opt::<i32>());
         if let Some(ids) = ids.filter(|ids| ids.is_valid(row)) {
             place = place.rollout(ids.value(row));
         }
@@ -159,9 +128,7 @@ impl Lengths {
                 .collect()
         };
         Lengths {
-            known_by: lists(&|role| {
-                role.level() == Some("token") || role == Role::Ends { level: "step" }
-            }),
+            known_by: lists(&|role| role.level() == Some("token") || role == Role::Ends { level: "step" }),
             steps: lists(&|role| role.level() == Some("step")),
         }
     }
@@ -171,9 +138,7 @@ impl Lengths {
     }
 
     fn has_steps(&self, row: usize) -> bool {
-        self.steps
-            .iter()
-            .any(|list| list.is_valid(row) && list.value_length(row) > 0)
+        self.steps.iter().any(|list| list.is_valid(row) && list.value_length(row) > 0)
     }
 }
 
@@ -191,16 +156,13 @@ impl Ids {
     }
 
     fn has(&self, row: usize) -> bool {
-        self.present
-            .as_ref()
-            .is_some_and(|present| present.is_valid(row))
+        self.present.as_ref().is_some_and(|present| present.is_valid(row))
     }
 
     fn push(&mut self, row: usize, given: Option<Vec<i32>>) {
         match (&self.present, given) {
             (Some(present), _) if present.is_valid(row) => {
-                self.builder
-                    .append_value(present.value(row).as_primitive::<Int32Type>());
+                self.builder.append_value(present.value(row).as_primitive::<Int32Type>());
             }
             (_, Some(values)) => {
                 self.builder.values().append_slice(&values);
@@ -246,9 +208,7 @@ impl Masks {
         };
         let kinds = self.kinds.as_ref().filter(|kinds| kinds.is_valid(row));
         let kinds = kinds.map(|kinds| kinds.value(row));
-        let kinds = kinds
-            .iter()
-            .flat_map(|kinds| kinds.as_string::<i32>().iter());
+        let kinds = kinds.iter().flat_map(|kinds| kinds.as_string::<i32>().iter());
         let mut mask = vec![true; tokens.len()];
         let mut start = 0;
         for (end, kind) in ends.unwrap_or_default().iter().zip(kinds) {

@@ -9,9 +9,7 @@
 pub(super) fn calculations_correct(line: &str) -> Option<bool> {
     let mut all_right = None;
     for annotation in line.split("<<").skip(1) {
-        let verdict = annotation
-            .split_once(">>")
-            .and_then(|(body, _)| is_right(body));
+        let verdict = annotation.split_once(">>").and_then(|(body, _)| is_right(body));
         match verdict {
             Some(false) => return Some(false),
             Some(true) if all_right.is_none() => all_right = Some(Some(true)),

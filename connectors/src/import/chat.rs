@@ -29,10 +29,7 @@ impl Chat {
     /// message shows nothing, so it leaves the state as it is.
     pub fn new(messages: &[Value], place: &Place, report: &ReportHandle) -> Result<Chat> {
         let mut chat = Reader {
-            chat: Chat {
-                prompt: String::new(),
-                steps: Vec::new(),
-            },
+            chat: Chat { prompt: String::new(), steps: Vec::new() },
             opening: true,
             state: 0,
             turn: 0,
@@ -128,18 +125,12 @@ impl Reader {
             let text = text.unwrap_or_default();
             let action = Some(text.trim()).filter(|action| !action.is_empty());
             let action = action.map(str::to_owned);
-            self.push(Step {
-                action,
-                ..Step::new("policy", text)
-            });
+            self.push(Step { action, ..Step::new("policy", text) });
         }
         for call in calls {
             let (text, action) = tool_call(call, report)?;
             let action = Some(action);
-            self.push(Step {
-                action,
-                ..Step::new("tool_call", text)
-            });
+            self.push(Step { action, ..Step::new("tool_call", text) });
         }
         Ok(())
     }

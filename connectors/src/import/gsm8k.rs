@@ -67,12 +67,7 @@ impl Importer for Gsm8k {
             Ok(line) => group(line),
             Err(bad) => vec![Err(bad)],
         });
-        Ok(Imported::from_rollouts(
-            rollouts,
-            rows,
-            options,
-            ReportHandle::new(options),
-        ))
+        Ok(Imported::from_rollouts(rollouts, rows, options, ReportHandle::new(options)))
     }
 }
 
@@ -82,13 +77,8 @@ fn group(line: Line) -> Vec<Result<Rollout, BadRow>> {
         Ok(problem) => problem,
         Err(error) => return vec![Err(error.into())],
     };
-    let rollouts = problem
-        .solutions
-        .iter()
-        .map(|solution| problem.rollout(solution));
-    rollouts
-        .map(|rollout| rollout.map_err(BadRow::from))
-        .collect()
+    let rollouts = problem.solutions.iter().map(|solution| problem.rollout(solution));
+    rollouts.map(|rollout| rollout.map_err(BadRow::from)).collect()
 }
 
 struct Problem {
@@ -103,11 +93,7 @@ struct Problem {
 
 impl Problem {
     fn new(line: Line) -> Result<Problem> {
-        let Line {
-            place,
-            index,
-            object,
-        } = line;
+        let Line { place, index, object } = line;
         let mut rest = Map::new();
         let mut solutions = Vec::new();
         for (key, value) in object {
@@ -179,9 +165,7 @@ impl Problem {
 /// The final answer of a ground truth: what follows `####` or `A:` on its last line.
 fn answer(ground_truth: &str) -> Option<String> {
     let last = ground_truth.trim_end().lines().last()?.trim_start();
-    let answer = last
-        .strip_prefix("####")
-        .or_else(|| last.strip_prefix("A:"))?;
+    let answer = last.strip_prefix("####").or_else(|| last.strip_prefix("A:"))?;
     Some(answer.trim().to_owned())
 }
 
@@ -197,8 +181,7 @@ fn steps(solution: &str) -> Vec<Step> {
     let step = |text: String| {
         let mut step = Step::new("policy", text);
         if let Some(correct) = calculations_correct(&step.text) {
-            step.signals
-                .insert(CALCULATIONS.to_owned(), f64::from(correct).into());
+            step.signals.insert(CALCULATIONS.to_owned(), f64::from(correct).into());
         }
         step
     };
@@ -225,13 +208,7 @@ mod tests {
 
     #[test]
     fn steps_add_up_to_the_solution() {
-        for (solution, count) in [
-            ("a\nb", 2),
-            ("a\n\nb\n", 2),
-            ("\n\na", 1),
-            ("", 0),
-            ("\n", 1),
-        ] {
+        for (solution, count) in [("a\nb", 2), ("a\n\nb\n", 2), ("\n\na", 1), ("", 0), ("\n", 1)] {
             let steps = steps(solution);
             assert_eq!(steps.len(), count, "{solution:?}");
             let texts: String = steps.into_iter().map(|step| step.text).collect();

@@ -29,21 +29,11 @@ pub struct ImportReport {
 
 impl fmt::Display for ImportReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} rows imported, {} rejected",
-            self.rows, self.rejected_rows
-        )?;
+        write!(f, "{} rows imported, {} rejected", self.rows, self.rejected_rows)?;
         for reject in &self.rejected {
-            write!(
-                f,
-                "\nrejected: {}, line {}: {}",
-                reject.file, reject.line, reject.reason
-            )?;
+            write!(f, "\nrejected: {}, line {}: {}", reject.file, reject.line, reject.reason)?;
         }
-        let untold = self
-            .rejected_rows
-            .saturating_sub(self.rejected.len() as u64);
+        let untold = self.rejected_rows.saturating_sub(self.rejected.len() as u64);
         if untold > 0 {
             write!(f, "\nrejected: {untold} more")?;
         }
@@ -70,22 +60,14 @@ struct Notes {
 impl ReportHandle {
     /// An empty report, whose rejected rows are those of the options.
     pub fn new(options: &ImportOptions) -> Self {
-        ReportHandle {
-            notes: Arc::default(),
-            rejects: options.rejects.clone(),
-        }
+        ReportHandle { notes: Arc::default(), rejects: options.rejects.clone() }
     }
 
     /// The report so far; complete once the batches are exhausted. Rejected rows are those of
     /// [`ImportOptions::rejects`], whoever added them.
     pub fn get(&self) -> ImportReport {
         let (rows, unmapped) = self.change(|notes| (notes.rows, notes.unmapped.clone()));
-        ImportReport {
-            rows,
-            unmapped,
-            rejected_rows: self.rejects.count(),
-            rejected: self.rejects.first(),
-        }
+        ImportReport { rows, unmapped, rejected_rows: self.rejects.count(), rejected: self.rejects.first() }
     }
 
     /// Notes something that the input holds and no column takes.
@@ -116,12 +98,7 @@ impl ReportHandle {
         self.rejects.add(Reject {
             file: place.file.clone().unwrap_or_default(),
             line: place.row.unwrap_or(0) + 1,
-            reason: [
-                rollout.unwrap_or_default(),
-                column.unwrap_or_default(),
-                message.clone(),
-            ]
-            .concat(),
+            reason: [rollout.unwrap_or_default(), column.unwrap_or_default(), message.clone()].concat(),
             text: bad.text,
         })
     }
@@ -142,10 +119,7 @@ pub struct BadRow {
 
 impl From<Error> for BadRow {
     fn from(error: Error) -> Self {
-        BadRow {
-            error,
-            text: String::new(),
-        }
+        BadRow { error, text: String::new() }
     }
 }
 
@@ -204,8 +178,7 @@ impl<I: Iterator<Item = Result<Rollout, BadRow>>> RolloutBatches<I> {
             }
         }
         let batch = self.rows.finish()?;
-        self.report
-            .delivered(batch.as_ref().map_or(0, RecordBatch::num_rows));
+        self.report.delivered(batch.as_ref().map_or(0, RecordBatch::num_rows));
         Ok(batch)
     }
 }

@@ -51,9 +51,8 @@ impl Lines {
                 continue;
             };
             self.line.clear();
-            let length = reader
-                .read_until(b'\n', &mut self.line)
-                .map_err(|error| failed("reading", uri, error))?;
+            let length =
+                reader.read_until(b'\n', &mut self.line).map_err(|error| failed("reading", uri, error))?;
             if length == 0 {
                 self.current = None;
                 self.rows_before += self.row;
@@ -72,11 +71,7 @@ impl Lines {
                 continue;
             }
             return match object(line, &place) {
-                Ok(object) => Ok(Some(Line {
-                    place,
-                    index,
-                    object,
-                })),
+                Ok(object) => Ok(Some(Line { place, index, object })),
                 Err(error) => {
                     let text = String::from_utf8_lossy(line).trim_end().to_owned();
                     Err(BadRow { error, text })
@@ -100,10 +95,7 @@ fn object(line: &[u8], place: &Place) -> Result<Map<String, Value>> {
     let wrong = |message: String, hint: &str| Error::data(place.clone(), message, hint);
     let text = std::str::from_utf8(line).map_err(|error| {
         wrong(
-            format!(
-                "line {number} is not UTF-8 from byte {} on",
-                error.valid_up_to()
-            ),
+            format!("line {number} is not UTF-8 from byte {} on", error.valid_up_to()),
             "write the file as UTF-8, or skip the line",
         )
     })?;

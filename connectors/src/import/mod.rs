@@ -79,10 +79,7 @@ pub fn importer(name: &str) -> Result<&'static dyn Importer> {
     let found = IMPORTERS.iter().find(|importer| importer.name() == name);
     found.copied().ok_or_else(|| {
         let names: Vec<&str> = IMPORTERS.iter().map(|importer| importer.name()).collect();
-        Error::usage(
-            format!("there is no importer `{name}`"),
-            format!("choose one of {}", names.join(", ")),
-        )
+        Error::usage(format!("there is no importer `{name}`"), format!("choose one of {}", names.join(", ")))
     })
 }
 

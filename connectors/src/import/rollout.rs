@@ -57,11 +57,7 @@ pub struct Step {
 impl Step {
     /// A step of a kind with a text.
     pub fn new(kind: &'static str, text: impl Into<String>) -> Self {
-        Step {
-            kind,
-            text: text.into(),
-            ..Step::default()
-        }
+        Step { kind, text: text.into(), ..Step::default() }
     }
 
     /// True if the environment, and not the policy, wrote it.

@@ -37,10 +37,8 @@ impl RowBuilder {
     /// A name that is no column of `rollouts`.
     pub fn new(columns: &[&str], signals: Vec<Field>, options: &ImportOptions) -> Result<Self> {
         let all = Table::Rollouts.schema();
-        let mut chosen: Vec<usize> = columns
-            .iter()
-            .map(|column| all.index_of(column))
-            .collect::<std::result::Result<_, _>>()?;
+        let mut chosen: Vec<usize> =
+            columns.iter().map(|column| all.index_of(column)).collect::<std::result::Result<_, _>>()?;
         chosen.sort_unstable();
         let mut fields: Vec<Arc<Field>> = all.project(&chosen)?.fields().to_vec();
         let step_signals = signals
@@ -94,9 +92,8 @@ impl RowBuilder {
         if rows.is_empty() {
             return Ok(None);
         }
-        let mut decoder = ReaderBuilder::new(self.schema.clone())
-            .with_batch_size(rows.len())
-            .build_decoder()?;
+        let mut decoder =
+            ReaderBuilder::new(self.schema.clone()).with_batch_size(rows.len()).build_decoder()?;
         decoder.serialize(&rows)?;
         Ok(decoder.flush()?)
     }
@@ -140,10 +137,7 @@ impl Row {
             token_mask.resize(token_ids.len(), !step.is_environment());
             let end = i32::try_from(token_ids.len()).map_err(|_| {
                 Error::usage(
-                    format!(
-                        "{} tokens are more than step_ends can count",
-                        token_ids.len()
-                    ),
+                    format!("{} tokens are more than step_ends can count", token_ids.len()),
                     "split the rollout",
                 )
             })?;
@@ -163,9 +157,7 @@ impl Row {
             group_id: rollout.group_id,
             rollout_id: rollout.rollout_id,
             status: rollout.status,
-            prompt_ids: prompt_ids
-                .map(|text| options.tokenizer.encode(text))
-                .transpose()?,
+            prompt_ids: prompt_ids.map(|text| options.tokenizer.encode(text)).transpose()?,
             prompt: rollout.prompt,
             response: rollout.response,
             reference: rollout.reference,

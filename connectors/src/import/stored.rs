@@ -24,30 +24,17 @@ const KEPT_OPEN: usize = 16;
 
 /// Reads files of one format, in order. The columns are those of all files together; a column that
 /// a file does not have is null in its rows. Rows stay in the order of the files.
-pub(super) fn import(
-    inputs: &[Location],
-    format: Format,
-    options: &ImportOptions,
-) -> Result<Imported> {
+pub(super) fn import(inputs: &[Location], format: Format, options: &ImportOptions) -> Result<Imported> {
     let report = ReportHandle::new(options);
-    let reader = Reader {
-        format,
-        options: options.clone(),
-        report: report.clone(),
-    };
+    let reader = Reader { format, options: options.clone(), report: report.clone() };
     let mut fields: Vec<Field> = Vec::new();
     let mut files = VecDeque::new();
     for input in inputs {
         let (schema, batches) = reader.open(input)?;
         // What happens to an empty batch is what happens to the columns of every batch.
-        let schema = reader
-            .prepare(RecordBatch::new_empty(schema), input.uri())?
-            .schema();
+        let schema = reader.prepare(RecordBatch::new_empty(schema), input.uri())?.schema();
         merge(&mut fields, &schema, input.uri())?;
-        files.push_back((
-            input.clone(),
-            (inputs.len() <= KEPT_OPEN).then_some(batches),
-        ));
+        files.push_back((input.clone(), (inputs.len() <= KEPT_OPEN).then_some(batches)));
     }
     let schema: SchemaRef = Arc::new(Schema::new(fields));
     note_columns_without_rule(&schema, &report);
@@ -186,11 +173,7 @@ fn merge(fields: &mut Vec<Field>, schema: &Schema, file: &str) -> Result<()> {
         let common = common_type(known.data_type(), field.data_type()).ok_or_else(|| {
             Error::data(
                 Place::file(file).column(name),
-                format!(
-                    "{} here, {} in a file before it",
-                    field.data_type(),
-                    known.data_type()
-                ),
+                format!("{} here, {} in a file before it", field.data_type(), known.data_type()),
                 "import the files into different datasets, or give the column one type",
             )
         })?;
@@ -203,12 +186,8 @@ fn merge(fields: &mut Vec<Field>, schema: &Schema, file: &str) -> Result<()> {
 fn common_type(a: &DataType, b: &DataType) -> Option<DataType> {
     match (a, b) {
         (a, b) if a == b => Some(a.clone()),
-        (DataType::List(a), DataType::List(b)) => {
-            common_type(a.data_type(), b.data_type()).map(list_of)
-        }
-        (DataType::Int32, DataType::Int64) | (DataType::Int64, DataType::Int32) => {
-            Some(DataType::Int64)
-        }
+        (DataType::List(a), DataType::List(b)) => common_type(a.data_type(), b.data_type()).map(list_of),
+        (DataType::Int32, DataType::Int64) | (DataType::Int64, DataType::Int32) => Some(DataType::Int64),
         (a, b) if a.is_numeric() && b.is_numeric() => Some(DataType::Float64),
         _ => None,
     }
@@ -216,14 +195,11 @@ fn common_type(a: &DataType, b: &DataType) -> Option<DataType> {
 
 /// The batch with the columns of this schema.
 fn aligned(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let columns = schema
-        .fields()
-        .iter()
-        .map(|field| match batch.column_by_name(field.name()) {
-            Some(column) if column.data_type() == field.data_type() => Ok(column.clone()),
-            Some(column) => Ok(cast(column, field.data_type())?),
-            None => Ok(new_null_array(field.data_type(), batch.num_rows())),
-        });
+    let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+        Some(column) if column.data_type() == field.data_type() => Ok(column.clone()),
+        Some(column) => Ok(cast(column, field.data_type())?),
+        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+    });
     let columns = columns.collect::<Result<Vec<_>>>()?;
     Ok(RecordBatch::try_new(schema.clone(), columns)?)
 }
@@ -238,11 +214,7 @@ fn note_columns_without_rule(schema: &Schema, report: &ReportHandle) {
 }
 
 /// The batch with one more column.
-pub(super) fn with_column(
-    batch: RecordBatch,
-    name: &str,
-    column: Arc<dyn Array>,
-) -> Result<RecordBatch> {
+pub(super) fn with_column(batch: RecordBatch, name: &str, column: Arc<dyn Array>) -> Result<RecordBatch> {
     let mut fields = batch.schema().fields().to_vec();
     let mut columns = batch.columns().to_vec();
     let field = Arc::new(Field::new(name, column.data_type().clone(), true));
@@ -256,8 +228,5 @@ pub(super) fn with_column(
             columns.push(column);
         }
     }
-    Ok(RecordBatch::try_new(
-        Arc::new(Schema::new(fields)),
-        columns,
-    )?)
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }

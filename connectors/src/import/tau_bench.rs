@@ -76,17 +76,15 @@ impl Importer for TauBench {
         let report = ReportHandle::new(options);
         let (inputs, notes) = (inputs.to_vec(), report.clone());
         let mut seen = HashSet::new();
-        let rollouts = std::iter::once_with(move || trials(&inputs))
-            .flatten()
-            .map(move |trial| {
-                let rollout = trial?.rollout(&notes)?;
-                if seen.insert(rollout.rollout_id.clone()) {
-                    return Ok(rollout);
-                }
-                let message = "another trial has the same task and number";
-                let hint = "import the files of different runs into different datasets";
-                Err(BadRow::from(Error::data(rollout.place, message, hint)))
-            });
+        let rollouts = std::iter::once_with(move || trials(&inputs)).flatten().map(move |trial| {
+            let rollout = trial?.rollout(&notes)?;
+            if seen.insert(rollout.rollout_id.clone()) {
+                return Ok(rollout);
+            }
+            let message = "another trial has the same task and number";
+            let hint = "import the files of different runs into different datasets";
+            Err(BadRow::from(Error::data(rollout.place, message, hint)))
+        });
         Ok(Imported::from_rollouts(rollouts, rows, options, report))
     }
 }
@@ -111,19 +109,14 @@ fn trials(inputs: &[Location]) -> Vec<Result<Trial>> {
         }
     }
     trials.sort_by(|a, b| a.key().cmp(&b.key()));
-    failures
-        .into_iter()
-        .chain(trials.into_iter().map(Ok))
-        .collect()
+    failures.into_iter().chain(trials.into_iter().map(Ok)).collect()
 }
 
 /// The array in a file. A file that is none is of no use at all, so that is no matter of a row.
 fn read(input: &Location) -> Result<Vec<Value>> {
     let mut bytes = Vec::new();
     let mut reader = input.open()?;
-    reader
-        .read_to_end(&mut bytes)
-        .map_err(|error| failed("reading", input.uri(), error))?;
+    reader.read_to_end(&mut bytes).map_err(|error| failed("reading", input.uri(), error))?;
     let hint = "give a file as tau-bench writes it: a JSON array of trials, whole and in UTF-8";
     let what = || format!("reading the trials in {}", input.uri());
     match serde_json::from_slice(&bytes) {
@@ -221,18 +214,12 @@ struct Outcome {
 impl Outcome {
     /// Takes the reward out of a trial.
     fn new(fields: &mut Map<String, Value>, place: &Place) -> Result<Outcome> {
-        let broken = |reason: String| Outcome {
-            status: "error",
-            reward: None,
-            reward_status: Some(reason),
-        };
+        let broken = |reason: String| Outcome { status: "error", reward: None, reward_status: Some(reason) };
         let written = fields.remove("reward");
         let info = fields.get("info").unwrap_or(&Value::Null);
         // tau-bench writes a reward of 0 for a trial that raised an exception.
         if let Some(error) = info.get("error").filter(|error| !error.is_null()) {
-            let error = error
-                .as_str()
-                .map_or_else(|| error.to_string(), str::to_owned);
+            let error = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
             return Ok(broken(format!("the trial failed: {error}")));
         }
         let reward = match written {
@@ -245,9 +232,7 @@ impl Outcome {
         };
         // tau-bench fills `reward_info` when the conversation ends; a trial that reached the limit
         // of steps has none.
-        let judged = info
-            .get("reward_info")
-            .is_none_or(|reward_info| !reward_info.is_null());
+        let judged = info.get("reward_info").is_none_or(|reward_info| !reward_info.is_null());
         Ok(Outcome {
             status: if judged { "complete" } else { "truncated" },
             reward: Some(reward),
@@ -258,9 +243,7 @@ impl Outcome {
 
 /// What a trial has beside messages and reward, and its gold actions as `step_actions` has them.
 fn metadata(mut fields: Map<String, Value>) -> Map<String, Value> {
-    let gold = fields
-        .get("info")
-        .and_then(|info| info.get("task")?.get("actions")?.as_array());
+    let gold = fields.get("info").and_then(|info| info.get("task")?.get("actions")?.as_array());
     let gold: Option<Vec<Value>> = gold.map(|actions| {
         let action = |action: &Value| {
             let name = action.get("name")?.as_str()?;
@@ -280,9 +263,7 @@ fn domain(trials: &[Value], input: &Location) -> String {
     let titled = trials.iter().find_map(|trial| {
         let prompt = trial.get("traj")?.get(0)?.get("content")?.as_str()?;
         let title = prompt.lines().next()?.to_lowercase();
-        ["airline", "retail", "telecom"]
-            .into_iter()
-            .find(|domain| title.contains(domain))
+        ["airline", "retail", "telecom"].into_iter().find(|domain| title.contains(domain))
     });
     let name = input.path().filename().unwrap_or("task");
     let stem = name.split_once('.').map_or(name, |(stem, _)| stem);

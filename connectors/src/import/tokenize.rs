@@ -29,21 +29,16 @@ impl Tokenization {
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let what = format!("reading the tokenizer {}", path.display());
-        let json = std::fs::read(path).map_err(|error| {
-            Error::external(&what, error, "give the path of a readable tokenizer.json")
-        })?;
+        let json = std::fs::read(path)
+            .map_err(|error| Error::external(&what, error, "give the path of a readable tokenizer.json"))?;
         let mut tokenizer = tokenizers::Tokenizer::from_bytes(json).map_err(|error| {
-            Error::external(
-                &what,
-                error,
-                "give a tokenizer.json as the `tokenizers` library writes it",
-            )
+            Error::external(&what, error, "give a tokenizer.json as the `tokenizers` library writes it")
         })?;
         // Both would change the number of tokens: a rollout is recorded whole and unpadded.
         tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(|error| {
-            Error::external(&what, error, "remove the truncation from the tokenizer")
-        })?;
+        tokenizer
+            .with_truncation(None)
+            .map_err(|error| Error::external(&what, error, "remove the truncation from the tokenizer"))?;
         Ok(Tokenization::Tokenizer(Arc::new(tokenizer)))
     }
 
@@ -57,12 +52,10 @@ impl Tokenization {
             Tokenization::Tokenizer(tokenizer) => tokenizer,
         };
         let hint = "check that the tokenizer covers this text";
-        let encoding = tokenizer
-            .encode_fast(text, false)
-            .map_err(|error| Error::external("tokenising", error, hint))?;
+        let encoding =
+            tokenizer.encode_fast(text, false).map_err(|error| Error::external("tokenising", error, hint))?;
         let ids = encoding.get_ids().iter().map(|&id| i32::try_from(id));
-        ids.collect::<std::result::Result<_, _>>()
-            .map_err(|error| Error::external("tokenising", error, hint))
+        ids.collect::<std::result::Result<_, _>>().map_err(|error| Error::external("tokenising", error, hint))
     }
 }
 

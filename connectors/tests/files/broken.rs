@@ -9,17 +9,13 @@ use meed_operators::{Error, Result};
 use crate::made::{Row, at, rows, schema, write_parquet};
 
 fn example() -> RecordBatch {
-    let made: Vec<Row> = (0..300)
-        .map(|i| (0, ["a", "b", "c"][i / 100], i % 50))
-        .collect();
+    let made: Vec<Row> = (0..300).map(|i| (0, ["a", "b", "c"][i / 100], i % 50)).collect();
     rows(0, &made)
 }
 
 fn read_all(location: &Location) -> Result<usize> {
     let (_, batches) = read_batches(location, location.format()?, 64)?;
-    batches
-        .map(|batch| batch.map(|batch| batch.num_rows()))
-        .sum()
+    batches.map(|batch| batch.map(|batch| batch.num_rows())).sum()
 }
 
 fn assert_named(error: &Error, name: &str) {
@@ -92,24 +88,12 @@ fn damaged_bytes_never_panic() {
 fn other_files_are_not_taken_for_parquet() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.parquet");
-    for content in [
-        &b""[..],
-        b"PAR1",
-        b"PAR1PAR1",
-        b"{\"group_id\": 1}\n",
-        &[0; 4096],
-    ] {
+    for content in [&b""[..], b"PAR1", b"PAR1PAR1", b"{\"group_id\": 1}\n", &[0; 4096]] {
         fs::write(&path, content).unwrap();
-        assert_named(
-            &ParquetSource::open(&at(&path), 1 << 20).err().unwrap(),
-            "x.parquet",
-        );
+        assert_named(&ParquetSource::open(&at(&path), 1 << 20).err().unwrap(), "x.parquet");
     }
     fs::remove_file(&path).unwrap();
-    assert_named(
-        &ParquetSource::open(&at(&path), 1 << 20).err().unwrap(),
-        "x.parquet",
-    );
+    assert_named(&ParquetSource::open(&at(&path), 1 << 20).err().unwrap(), "x.parquet");
 }
 
 #[test]

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, BooleanBuilder, Float32Builder, Float64Array, Int64Array, ListBuilder, RecordBatch,
-    StringArray,
+    Array, BooleanBuilder, Float32Builder, Float64Array, Int64Array, ListBuilder, RecordBatch, StringArray,
 };
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -36,22 +35,16 @@ pub fn schema() -> SchemaRef {
 pub fn rows(first: usize, rows: &[Row]) -> RecordBatch {
     let element = |data_type| Arc::new(Field::new("element", data_type, true));
     let mut masks = ListBuilder::new(BooleanBuilder::new()).with_field(element(DataType::Boolean));
-    let mut advantages =
-        ListBuilder::new(Float32Builder::new()).with_field(element(DataType::Float32));
-    let mut texts =
-        ListBuilder::new(arrow::array::StringBuilder::new()).with_field(element(DataType::Utf8));
+    let mut advantages = ListBuilder::new(Float32Builder::new()).with_field(element(DataType::Float32));
+    let mut texts = ListBuilder::new(arrow::array::StringBuilder::new()).with_field(element(DataType::Utf8));
     for (index, (_, _, tokens)) in rows.iter().enumerate() {
         for token in 0..*tokens {
             masks.values().append_value(token % 5 != 0);
-            advantages
-                .values()
-                .append_value((first + index) as f32 * 0.1 + token as f32);
+            advantages.values().append_value((first + index) as f32 * 0.1 + token as f32);
         }
         masks.append(true);
         advantages.append((first + index) % 4 != 1);
-        texts
-            .values()
-            .append_value(format!("step \"{}\" \u{1f600}\n", first + index));
+        texts.values().append_value(format!("step \"{}\" \u{1f600}\n", first + index));
         texts.values().append_null();
         texts.append(true);
     }
@@ -61,12 +54,8 @@ pub fn rows(first: usize, rows: &[Row]) -> RecordBatch {
         vec![
             Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.0))),
             Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.1))),
-            Arc::new(StringArray::from_iter_values(
-                indexes.clone().map(|i| format!("r{i}")),
-            )),
-            Arc::new(Float64Array::from_iter(
-                indexes.map(|i| (i % 3 != 2).then_some(i as f64 / 7.0)),
-            )),
+            Arc::new(StringArray::from_iter_values(indexes.clone().map(|i| format!("r{i}")))),
+            Arc::new(Float64Array::from_iter(indexes.map(|i| (i % 3 != 2).then_some(i as f64 / 7.0)))),
             Arc::new(masks.finish()),
             Arc::new(advantages.finish()),
             Arc::new(texts.finish()),
@@ -77,9 +66,7 @@ pub fn rows(first: usize, rows: &[Row]) -> RecordBatch {
 
 /// Writes a Parquet file with row groups of `group_rows` rows.
 pub fn write_parquet(path: &Path, batch: &RecordBatch, group_rows: usize) {
-    let properties = WriterProperties::builder()
-        .set_max_row_group_row_count(Some(group_rows))
-        .build();
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(group_rows)).build();
     let file = File::create(path).unwrap();
     let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
     writer.write(batch).unwrap();
@@ -101,8 +88,5 @@ pub fn together(schema: &SchemaRef, batches: Batches) -> RecordBatch {
 pub fn texts(batch: &RecordBatch, column: &str) -> Vec<String> {
     let column = batch.column_by_name(column).unwrap();
     let column = column.as_any().downcast_ref::<StringArray>().unwrap();
-    column
-        .iter()
-        .map(|value| value.unwrap().to_owned())
-        .collect()
+    column.iter().map(|value| value.unwrap().to_owned()).collect()
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, DictionaryArray, Int32Array, LargeListArray, LargeStringArray, RecordBatch,
-    StringArray, StringViewArray, UInt8Array,
+    Array, ArrayRef, DictionaryArray, Int32Array, LargeListArray, LargeStringArray, RecordBatch, StringArray,
+    StringViewArray, UInt8Array,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
@@ -17,10 +17,7 @@ use meed_operators::engine::Source;
 use crate::made::{at, rows, schema, together, write_parquet};
 
 fn example() -> Vec<RecordBatch> {
-    vec![
-        rows(0, &[(0, "a", 3), (0, "a", 0), (0, "b", 70)]),
-        rows(3, &[(1, "a", 1), (1, "c", 5)]),
-    ]
+    vec![rows(0, &[(0, "a", 3), (0, "a", 0), (0, "b", 70)]), rows(3, &[(1, "a", 1), (1, "c", 5)])]
 }
 
 #[test]
@@ -33,17 +30,10 @@ fn every_format_gives_back_what_was_written() {
             let location = Location::parse(&place).unwrap();
             let format = location.format().unwrap();
             let batches = example().into_iter().map(Ok);
-            assert_eq!(
-                write_batches(&location, format, &schema(), batches).unwrap(),
-                5
-            );
+            assert_eq!(write_batches(&location, format, &schema(), batches).unwrap(), 5);
 
             let table = Table::Advantages;
-            let options = ReadOptions {
-                table,
-                batch_rows: 2,
-                ..ReadOptions::default()
-            };
+            let options = ReadOptions { table, batch_rows: 2, ..ReadOptions::default() };
             let (found, batches) = read_batches_with(&location, format, &options).unwrap();
             let got = together(&found, batches);
             assert_eq!(got.num_rows(), 5, "{place}");
@@ -61,10 +51,7 @@ fn a_target_without_rows_is_a_valid_file() {
     for name in ["x.parquet", "x.jsonl", "x.arrow"] {
         let location = at(&folder.path().join(name));
         let format = location.format().unwrap();
-        assert_eq!(
-            write_batches(&location, format, &schema(), Vec::new()).unwrap(),
-            0
-        );
+        assert_eq!(write_batches(&location, format, &schema(), Vec::new()).unwrap(), 0);
         let (found, batches) = read_batches(&location, format, 10).unwrap();
         assert_eq!(together(&found, batches).num_rows(), 0);
         if format != Format::JsonLines {
@@ -87,17 +74,8 @@ fn views_dictionaries_and_large_lists_become_plain() {
     );
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("group_id", Arc::new(dictionary)),
-        (
-            "prompt",
-            Arc::new(LargeStringArray::from(vec!["a", "b", "c"])),
-        ),
-        (
-            "response",
-            Arc::new(StringViewArray::from(vec![
-                "a long text that is not inlined";
-                3
-            ])),
-        ),
+        ("prompt", Arc::new(LargeStringArray::from(vec!["a", "b", "c"]))),
+        ("response", Arc::new(StringViewArray::from(vec!["a long text that is not inlined"; 3]))),
         ("token_ids", Arc::new(list)),
         ("small", Arc::new(UInt8Array::from(vec![1, 2, 255]))),
     ];
@@ -108,27 +86,19 @@ fn views_dictionaries_and_large_lists_become_plain() {
             "x.parquet" => write_parquet(&path, &batch, 2),
             _ => {
                 let file = std::fs::File::create(&path).unwrap();
-                let mut writer =
-                    arrow::ipc::writer::StreamWriter::try_new(file, &batch.schema()).unwrap();
+                let mut writer = arrow::ipc::writer::StreamWriter::try_new(file, &batch.schema()).unwrap();
                 writer.write(&batch).unwrap();
                 writer.finish().unwrap();
             }
         }
         let location = at(&path);
         let (found, batches) = read_batches(&location, location.format().unwrap(), 10).unwrap();
-        let types: Vec<&DataType> = found
-            .fields()
-            .iter()
-            .map(|field| field.data_type())
-            .collect();
+        let types: Vec<&DataType> = found.fields().iter().map(|field| field.data_type()).collect();
         let ints = list_of(DataType::Int32);
         let text = &DataType::Utf8;
         assert_eq!(types, [text, text, text, &ints, &DataType::Int32], "{name}");
         let got = together(&found, batches);
-        assert_eq!(
-            got.column(0).as_ref(),
-            &StringArray::from(vec!["x", "y", "x"]) as &dyn Array
-        );
+        assert_eq!(got.column(0).as_ref(), &StringArray::from(vec!["x", "y", "x"]) as &dyn Array);
     }
 }
 
@@ -157,10 +127,7 @@ fn directories_and_patterns_list_their_files_in_order() {
     assert_eq!(names("memory://listing/n"), ["1.parquet", "2.parquet"]);
     let source = ParquetSource::open(&Location::parse("memory://listing").unwrap(), 1 << 20);
     assert_eq!(source.unwrap().rows(), Some(2));
-    let error = Location::parse("memory://nowhere")
-        .unwrap()
-        .files()
-        .unwrap_err();
+    let error = Location::parse("memory://nowhere").unwrap().files().unwrap_err();
     assert!(error.to_string().contains("memory://nowhere"), "{error}");
 }
 
@@ -173,10 +140,7 @@ fn files_of_different_schemas_are_put_together() {
         ("level", Arc::new(Int32Array::from(vec![7])) as ArrayRef),
     ]);
     let two = RecordBatch::try_from_iter(vec![
-        (
-            "level",
-            Arc::new(arrow::array::Int64Array::from(vec![1_i64 << 40])) as ArrayRef,
-        ),
+        ("level", Arc::new(arrow::array::Int64Array::from(vec![1_i64 << 40])) as ArrayRef),
         ("group_id", text(&["a"])),
         ("extra", text(&["x"])),
     ]);
@@ -193,12 +157,6 @@ fn files_of_different_schemas_are_put_together() {
 
     let three = RecordBatch::try_from_iter(vec![("level", text(&["high"]))]).unwrap();
     write_parquet(&folder.path().join("3.parquet"), &three, 10);
-    let error = ParquetSource::open(&at(folder.path()), 1 << 20)
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        error.contains("3.parquet") && error.contains("column level"),
-        "{error}"
-    );
+    let error = ParquetSource::open(&at(folder.path()), 1 << 20).err().unwrap().to_string();
+    assert!(error.contains("3.parquet") && error.contains("column level"), "{error}");
 }

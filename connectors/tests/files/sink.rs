@@ -18,9 +18,8 @@ fn sink(location: &Location, run: &str) -> FileSink {
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -29,19 +28,14 @@ fn names(folder: &Path) -> Vec<String> {
 fn write_epochs(sink: &FileSink) -> Result<()> {
     let mut committer = sink.committer()?;
     assert_eq!(committer.resume_at()?, 0);
-    let mut workers = (0..3)
-        .map(|worker| sink.writer(worker))
-        .collect::<Result<Vec<_>>>()?;
+    let mut workers = (0..3).map(|worker| sink.writer(worker)).collect::<Result<Vec<_>>>()?;
     let mut receipts = vec![Vec::new(); 6];
     // Workers are not at the same epoch at the same time.
     for worker in [2, 0, 1] {
         for (epoch, receipts) in receipts.iter_mut().enumerate() {
             if epoch != 3 {
                 let first = epoch * 100 + worker * 10;
-                for batch in [
-                    rows(first, &[(0, "a", 2), (0, "a", 1)]),
-                    rows(first + 2, &[(0, "a", 9)]),
-                ] {
+                for batch in [rows(first, &[(0, "a", 2), (0, "a", 1)]), rows(first + 2, &[(0, "a", 9)])] {
                     workers[worker].write(epoch as u64, batch)?;
                 }
                 workers[worker].write(epoch as u64, rows(0, &[]))?;
@@ -61,10 +55,7 @@ fn rows_come_in_order_of_epochs_and_workers() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["x.parquet", "x.jsonl", "x.arrow"] {
         let path = folder.path().join("out").join(name);
-        for place in [
-            path.to_str().unwrap().to_owned(),
-            format!("memory://sink/{name}"),
-        ] {
+        for place in [path.to_str().unwrap().to_owned(), format!("memory://sink/{name}")] {
             let location = Location::parse(&place).unwrap();
             write_epochs(&sink(&location, "one")).unwrap();
             let (schema, batches) = read_batches(&location, location.format().unwrap(), 4).unwrap();
@@ -78,10 +69,7 @@ fn rows_come_in_order_of_epochs_and_workers() {
             assert_eq!(got, want, "{place}");
         }
     }
-    assert_eq!(
-        names(&folder.path().join("out")),
-        ["x.arrow", "x.jsonl", "x.parquet"]
-    );
+    assert_eq!(names(&folder.path().join("out")), ["x.arrow", "x.jsonl", "x.parquet"]);
 }
 
 #[test]
@@ -151,12 +139,7 @@ fn json_refuses_numbers_that_it_cannot_hold() {
     let batch = RecordBatch::try_from_iter_with_nullable([("reward", rewards, true)]).unwrap();
     let schema = batch.schema();
     let error = write_batches(&location, Format::JsonLines, &schema, [Ok(batch.clone())]);
-    assert!(
-        error
-            .unwrap_err()
-            .to_string()
-            .contains("column reward: NaN")
-    );
+    assert!(error.unwrap_err().to_string().contains("column reward: NaN"));
     let kept = batch.slice(0, 2);
     write_batches(&location, Format::JsonLines, &schema, [Ok(kept)]).unwrap();
     assert_eq!(

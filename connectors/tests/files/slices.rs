@@ -20,10 +20,7 @@ fn clustered() -> Vec<Row> {
             made.extend(std::iter::repeat_n((iteration, name, 1 + size % 7), size));
             size = 1 + (size * 7 + 3) % 23;
         }
-        made.extend(std::iter::repeat_n(
-            (iteration, "z", 2),
-            if iteration == 3 { 40 } else { 0 },
-        ));
+        made.extend(std::iter::repeat_n((iteration, "z", 2), if iteration == 3 { 40 } else { 0 }));
     }
     made
 }
@@ -41,13 +38,7 @@ fn write_files(folder: &Path, made: &[Row], group_rows: usize) {
 fn read(source: &ParquetSource, columns: &[&str]) -> Vec<Vec<RecordBatch>> {
     let columns: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
     (0..source.slices())
-        .map(|slice| {
-            source
-                .read(slice, &columns)
-                .unwrap()
-                .map(Result::unwrap)
-                .collect()
-        })
+        .map(|slice| source.read(slice, &columns).unwrap().map(Result::unwrap).collect())
         .collect()
 }
 
@@ -68,9 +59,7 @@ fn slices_are_the_file_and_groups_are_whole() {
                 for batch in batches {
                     assert_eq!(batch.schema().field(0).name(), "rollout_id");
                     let iterations = batch.column(1).as_any();
-                    let iterations = iterations
-                        .downcast_ref::<arrow::array::Int64Array>()
-                        .unwrap();
+                    let iterations = iterations.downcast_ref::<arrow::array::Int64Array>().unwrap();
                     for (group, iteration) in texts(batch, "group_id").iter().zip(iterations) {
                         let key = (iteration, group.clone());
                         assert_eq!(*owner.entry(key.clone()).or_insert(slice), slice, "{key:?}");
@@ -79,10 +68,7 @@ fn slices_are_the_file_and_groups_are_whole() {
                 }
             }
             let want: Vec<String> = (0..made.len()).map(|i| format!("r{i}")).collect();
-            assert_eq!(
-                ids, want,
-                "row groups of {group_rows}, slices of {slice_bytes} bytes"
-            );
+            assert_eq!(ids, want, "row groups of {group_rows}, slices of {slice_bytes} bytes");
         }
         assert!(counts[0] > 20 && counts[5] == 1, "{counts:?}");
         assert!(counts.is_sorted_by(|a, b| a >= b), "{counts:?}");
@@ -100,18 +86,13 @@ fn stores_give_the_same_slices_as_the_file_system() {
         DataFile::stored(location.store().clone(), location.path().clone(), size)
     });
     let stored = ParquetSource::from_files(files.collect(), "table@3", "3", None, 600).unwrap();
-    assert_eq!(
-        (stored.uri(), stored.fingerprint().as_str()),
-        ("table@3", "3")
-    );
+    assert_eq!((stored.uri(), stored.fingerprint().as_str()), ("table@3", "3"));
     assert!(local.slices() > 5);
     let columns = ["token_mask", "group_id", "reward"];
     // Stores yield no batch over the bound of a row group, so only the rows are the same.
     let rows = |source| -> Vec<Option<RecordBatch>> {
         let slices = read(source, &columns).into_iter();
-        slices
-            .map(|batches| Some(concat_batches(&batches.first()?.schema(), &batches).unwrap()))
-            .collect()
+        slices.map(|batches| Some(concat_batches(&batches.first()?.schema(), &batches).unwrap())).collect()
     };
     assert_eq!(rows(&stored), rows(&local));
 }
@@ -120,18 +101,10 @@ fn stores_give_the_same_slices_as_the_file_system() {
 fn the_fingerprint_follows_the_content() {
     let folder = tempfile::tempdir().unwrap();
     write_files(folder.path(), &clustered(), 30);
-    let fingerprint = || {
-        ParquetSource::open(&at(folder.path()), 600)
-            .unwrap()
-            .fingerprint()
-    };
+    let fingerprint = || ParquetSource::open(&at(folder.path()), 600).unwrap().fingerprint();
     let before = fingerprint();
     assert_eq!(before, fingerprint());
-    write_parquet(
-        &folder.path().join("1.parquet"),
-        &rows(0, &[(0, "a", 1)]),
-        10,
-    );
+    write_parquet(&folder.path().join("1.parquet"), &rows(0, &[(0, "a", 1)]), 10);
     assert_ne!(before, fingerprint());
 }
 
@@ -150,11 +123,7 @@ fn no_columns_still_count_rows() {
     let folder = tempfile::tempdir().unwrap();
     write_files(folder.path(), &clustered(), 30);
     let source = ParquetSource::open(&at(folder.path()), 600).unwrap();
-    let count: usize = read(&source, &[])
-        .iter()
-        .flatten()
-        .map(RecordBatch::num_rows)
-        .sum();
+    let count: usize = read(&source, &[]).iter().flatten().map(RecordBatch::num_rows).sum();
     assert_eq!(Some(count as u64), source.rows());
 }
 
@@ -172,18 +141,8 @@ fn clustering_is_told() {
     assert_eq!(sorted.rows, clustered().len() as u64);
     let clustered = check(&[(0, "b", 1), (0, "b", 1), (0, "a", 1), (1, "b", 1)]);
     assert_eq!(clustered.clustering, Clustering::Clustered);
-    let again = check(&[
-        (0, "a", 1),
-        (0, "b", 1),
-        (0, "b", 1),
-        (0, "c", 1),
-        (0, "b", 1),
-    ]);
-    let want = Clustering::Unclustered {
-        group: "b".to_owned(),
-        first_row: 1,
-        again_row: 4,
-    };
+    let again = check(&[(0, "a", 1), (0, "b", 1), (0, "b", 1), (0, "c", 1), (0, "b", 1)]);
+    let want = Clustering::Unclustered { group: "b".to_owned(), first_row: 1, again_row: 4 };
     assert_eq!(again.clustering, want);
 }
 
@@ -191,16 +150,11 @@ fn clustering_is_told() {
 fn long_rows_come_a_few_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.parquet");
-    let made: Vec<Row> = (0..40)
-        .map(|i| (0, "a", if i == 20 { 1_000_000 } else { 20_000 }))
-        .collect();
+    let made: Vec<Row> = (0..40).map(|i| (0, "a", if i == 20 { 1_000_000 } else { 20_000 })).collect();
     write_parquet(&path, &rows(0, &made), 1000);
     let source = ParquetSource::open(&at(&path), 1 << 30).unwrap();
     let columns = ["token_mask", "token_advantages"];
-    let largest = read(&source, &columns)
-        .into_iter()
-        .flatten()
-        .map(|b| b.get_array_memory_size());
+    let largest = read(&source, &columns).into_iter().flatten().map(|b| b.get_array_memory_size());
     let largest = largest.max().unwrap();
     // The long row alone has 4 MB of advantages; all rows together have 7 MB.
     assert!(largest < 6 << 20, "{largest}");
@@ -208,10 +162,7 @@ fn long_rows_come_a_few_at_a_time() {
     let source = ParquetSource::open(&at(&path), 1 << 20).unwrap();
     assert!(source.slices() > 4, "{}", source.slices());
     let groups: Vec<usize> = read(&source, &["group_id"]).iter().map(Vec::len).collect();
-    assert!(
-        groups[0] > 0 && groups[1..].iter().all(|batches| *batches == 0),
-        "{groups:?}"
-    );
+    assert!(groups[0] > 0 && groups[1..].iter().all(|batches| *batches == 0), "{groups:?}");
 }
 
 #[test]
@@ -225,13 +176,6 @@ fn five_million_tokens_are_read() {
     let begin = Instant::now();
     let columns = ["group_id", "rollout_id", "reward", "token_mask"];
     let batches: Vec<RecordBatch> = read(&source, &columns).into_iter().flatten().collect();
-    eprintln!(
-        "5 million tokens, {} batches: {:?}",
-        batches.len(),
-        begin.elapsed()
-    );
-    assert_eq!(
-        batches.iter().map(RecordBatch::num_rows).sum::<usize>(),
-        8192
-    );
+    eprintln!("5 million tokens, {} batches: {:?}", batches.len(), begin.elapsed());
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 8192);
 }

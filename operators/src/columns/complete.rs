@@ -81,27 +81,15 @@ pub fn complete(batch: RecordBatch, file: &str) -> Result<RecordBatch> {
 /// assert_eq!(read, ["group_id", "rollout_id", "reward", "token_ids"]);
 /// ```
 pub fn columns_to_read(schema: &Schema, wanted: &[&str]) -> Vec<String> {
-    const ALWAYS: [&str; 5] = [
-        "iteration",
-        "group_id",
-        "rollout_id",
-        "status",
-        "token_mask",
-    ];
+    const ALWAYS: [&str; 5] = ["iteration", "group_id", "rollout_id", "status", "token_mask"];
     let has = |name: &str| schema.column_with_name(name).is_some();
-    let level_of = |field: &Field| {
-        role(field.name(), field.data_type())
-            .level()
-            .map(str::to_owned)
-    };
+    let level_of = |field: &Field| role(field.name(), field.data_type()).level().map(str::to_owned);
     let first_of = |level: &str, preferred: &str| {
         if has(preferred) {
             return Some(preferred.to_owned());
         }
         let mut fields = schema.fields().iter();
-        fields
-            .find(|field| level_of(field).as_deref() == Some(level))
-            .map(|field| field.name().clone())
+        fields.find(|field| level_of(field).as_deref() == Some(level)).map(|field| field.name().clone())
     };
     let mut lengths: Vec<String> = Vec::new();
     if !has("token_mask") {
@@ -132,9 +120,7 @@ fn with_columns(batch: RecordBatch, filled: Vec<(&str, ArrayRef)>) -> Result<Rec
         match schema.column_with_name(name) {
             Some((index, _)) => columns[index] = column,
             None => {
-                let nullable = Table::Rollouts
-                    .column(name)
-                    .is_none_or(|definition| definition.nullable);
+                let nullable = Table::Rollouts.column(name).is_none_or(|definition| definition.nullable);
                 let data_type = column.data_type().clone();
                 fields.push(Arc::new(Field::new(name, data_type, nullable)));
                 columns.push(column);
@@ -152,10 +138,7 @@ mod tests {
 
     fn keys() -> Vec<(&'static str, ArrayRef)> {
         vec![
-            (
-                "group_id",
-                Arc::new(StringArray::from(vec!["g", "g"])) as ArrayRef,
-            ),
+            ("group_id", Arc::new(StringArray::from(vec!["g", "g"])) as ArrayRef),
             ("rollout_id", Arc::new(StringArray::from(vec!["a", "b"]))),
         ]
     }
@@ -164,27 +147,10 @@ mod tests {
     fn rows_without_anything_get_one_position() {
         let batch = RecordBatch::try_from_iter(keys()).unwrap();
         let batch = complete(batch, "f").unwrap();
-        let names: Vec<_> = batch
-            .schema()
-            .fields()
-            .iter()
-            .map(|f| f.name().clone())
-            .collect();
-        assert_eq!(
-            names,
-            [
-                "group_id",
-                "rollout_id",
-                "iteration",
-                "status",
-                "token_mask"
-            ]
-        );
+        let names: Vec<_> = batch.schema().fields().iter().map(|f| f.name().clone()).collect();
+        assert_eq!(names, ["group_id", "rollout_id", "iteration", "status", "token_mask"]);
         let mask = batch.column_by_name("token_mask").unwrap();
-        assert_eq!(
-            format!("{:?}", mask.slice(1, 1)),
-            format!("{:?}", mask.slice(0, 1))
-        );
+        assert_eq!(format!("{:?}", mask.slice(1, 1)), format!("{:?}", mask.slice(0, 1)));
         assert_eq!(mask.null_count(), 0);
     }
 
@@ -202,10 +168,7 @@ mod tests {
     fn keys_must_exist() {
         let batch = RecordBatch::try_from_iter(keys().into_iter().skip(1)).unwrap();
         let error = complete(batch, "f.parquet").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "f.parquet, column group_id: the column is missing"
-        );
+        assert_eq!(error.to_string(), "f.parquet, column group_id: the column is missing");
     }
 
     #[test]
@@ -214,15 +177,7 @@ mod tests {
         let read = columns_to_read(&schema, &["step_rewards"]);
         assert_eq!(
             read,
-            [
-                "iteration",
-                "group_id",
-                "rollout_id",
-                "status",
-                "token_mask",
-                "step_ends",
-                "step_rewards"
-            ]
+            ["iteration", "group_id", "rollout_id", "status", "token_mask", "step_ends", "step_rewards"]
         );
     }
 }

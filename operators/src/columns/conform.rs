@@ -24,14 +24,8 @@ use crate::{Error, Place, Result};
 pub fn conform(batch: RecordBatch, file: &str) -> Result<RecordBatch> {
     let schema = batch.schema();
     refuse_repeated_names(&schema, file)?;
-    let fits = |(name, data_type): (&String, &DataType)| {
-        target(name, data_type).as_ref() == Some(data_type)
-    };
-    if schema
-        .fields()
-        .iter()
-        .all(|field| fits((field.name(), field.data_type())))
-    {
+    let fits = |(name, data_type): (&String, &DataType)| target(name, data_type).as_ref() == Some(data_type);
+    if schema.fields().iter().all(|field| fits((field.name(), field.data_type()))) {
         return Ok(batch);
     }
     let mut fields = Vec::with_capacity(schema.fields().len());
@@ -48,13 +42,7 @@ pub fn conform(batch: RecordBatch, file: &str) -> Result<RecordBatch> {
         let converted = convert(column, &wanted, takes_integers(field.name()))
             .map_err(|fault| explain(fault, &batch, field.name(), &wanted, file))?;
         let nullable = field.is_nullable() || converted.is_nullable();
-        fields.push(Arc::new(
-            field
-                .as_ref()
-                .clone()
-                .with_data_type(wanted)
-                .with_nullable(nullable),
-        ));
+        fields.push(Arc::new(field.as_ref().clone().with_data_type(wanted).with_nullable(nullable)));
         columns.push(converted);
     }
     let schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
@@ -93,14 +81,8 @@ fn plain(data_type: &DataType) -> Option<DataType> {
 
 /// Text columns that are keys or answers, for which an integer is as good as its digits.
 fn takes_integers(column: &str) -> bool {
-    const KEYS: [&str; 6] = [
-        "group_id",
-        "rollout_id",
-        "reference",
-        "step_agents",
-        "step_states",
-        "step_actions",
-    ];
+    const KEYS: [&str; 6] =
+        ["group_id", "rollout_id", "reference", "step_agents", "step_states", "step_actions"];
     KEYS.contains(&column)
 }
 
@@ -117,25 +99,13 @@ fn refuse_repeated_names(schema: &Schema, file: &str) -> Result<()> {
     }
 }
 
-fn explain(
-    fault: Fault,
-    batch: &RecordBatch,
-    column: &str,
-    wanted: &DataType,
-    file: &str,
-) -> Error {
+fn explain(fault: Fault, batch: &RecordBatch, column: &str, wanted: &DataType, file: &str) -> Error {
     let place = Place::file(file).column(column);
     let hint = format!("write `{column}` as {}", describe(wanted));
     match fault {
-        Fault::Type(found) => Error::data(
-            place,
-            format!(
-                "{} where {} is expected",
-                describe(&found),
-                describe(wanted)
-            ),
-            hint,
-        ),
+        Fault::Type(found) => {
+            Error::data(place, format!("{} where {} is expected", describe(&found), describe(wanted)), hint)
+        }
         Fault::Value { index, message } => {
             let place = match rollout_at(batch, index) {
                 Some(rollout) => place.rollout(rollout),

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, Float64Array, ListArray, UInt64Array, cast::AsArray, new_null_array,
-};
+use arrow::array::{Array, ArrayRef, Float64Array, ListArray, UInt64Array, cast::AsArray, new_null_array};
 use arrow::compute::{CastOptions, can_cast_types, cast_with_options, take};
 use arrow::datatypes::{DataType, Field, Float64Type};
 use arrow::error::ArrowError;
@@ -47,11 +45,7 @@ pub(super) fn convert(
     }
 }
 
-fn convert_list(
-    array: &ArrayRef,
-    field: &Arc<Field>,
-    integers_as_text: bool,
-) -> Result<ArrayRef, Fault> {
+fn convert_list(array: &ArrayRef, field: &Arc<Field>, integers_as_text: bool) -> Result<ArrayRef, Fault> {
     let list = live_list(array)?;
     let first = list.value_offsets()[0];
     let last = list.value_offsets()[list.len()];
@@ -60,22 +54,15 @@ fn convert_list(
         0 => list.offsets().clone(),
         _ => list.offsets().clone().subtract(first),
     };
-    let values =
-        convert(&values, field.data_type(), integers_as_text).map_err(|fault| match fault {
-            Fault::Value { index, message } => Fault::Value {
-                index: offsets.partition_point(|&offset| offset as usize <= index) - 1,
-                message,
-            },
-            Fault::Type(_) => Fault::Type(array.data_type().clone()),
-            other => other,
-        })?;
+    let values = convert(&values, field.data_type(), integers_as_text).map_err(|fault| match fault {
+        Fault::Value { index, message } => {
+            Fault::Value { index: offsets.partition_point(|&offset| offset as usize <= index) - 1, message }
+        }
+        Fault::Type(_) => Fault::Type(array.data_type().clone()),
+        other => other,
+    })?;
     let nulls = list.nulls().cloned();
-    Ok(Arc::new(ListArray::try_new(
-        field.clone(),
-        offsets,
-        values,
-        nulls,
-    )?))
+    Ok(Arc::new(ListArray::try_new(field.clone(), offsets, values, nulls)?))
 }
 
 /// The array as a `List` in which null rows own no elements, so that every element is a value.
@@ -99,10 +86,7 @@ fn live_list(array: &ArrayRef) -> Result<ListArray, Fault> {
 /// True where a null row of the list, or of the lists in it, owns elements.
 pub(super) fn hides_elements(list: &ListArray) -> bool {
     list.offsets().has_non_empty_nulls(list.nulls())
-        || list
-            .values()
-            .as_list_opt::<i32>()
-            .is_some_and(hides_elements)
+        || list.values().as_list_opt::<i32>().is_some_and(hides_elements)
 }
 
 /// The same lists, of which null rows own no elements.
@@ -131,10 +115,7 @@ const EXACT: CastOptions<'static> = options(false);
 const LENIENT: CastOptions<'static> = options(true);
 
 const fn options(safe: bool) -> CastOptions<'static> {
-    CastOptions {
-        safe,
-        format_options: arrow::util::display::FormatOptions::new(),
-    }
+    CastOptions { safe, format_options: arrow::util::display::FormatOptions::new() }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -159,11 +140,7 @@ fn kind(data_type: &DataType) -> Kind {
     }
 }
 
-fn convert_values(
-    array: &ArrayRef,
-    wanted: &DataType,
-    integers_as_text: bool,
-) -> Result<ArrayRef, Fault> {
+fn convert_values(array: &ArrayRef, wanted: &DataType, integers_as_text: bool) -> Result<ArrayRef, Fault> {
     if let DataType::Dictionary(_, value) = array.data_type() {
         let unpacked = cast_with_options(array, value, &EXACT)?;
         return convert(&unpacked, wanted, integers_as_text);
@@ -185,20 +162,15 @@ fn convert_values(
         return Ok(converted);
     }
     let lost = (0..array.len()).find(|&i| converted.is_null(i) && array.is_valid(i));
-    Err(value_fault(array, lost.unwrap_or(0), |value| {
-        match kind(wanted) {
-            Kind::Text => "invalid UTF-8".to_owned(),
-            _ => format!("{value} does not fit into {wanted}"),
-        }
+    Err(value_fault(array, lost.unwrap_or(0), |value| match kind(wanted) {
+        Kind::Text => "invalid UTF-8".to_owned(),
+        _ => format!("{value} does not fit into {wanted}"),
     }))
 }
 
 fn value_fault(array: &ArrayRef, index: usize, message: impl Fn(&str) -> String) -> Fault {
     let value = arrow::util::display::array_value_to_string(array, index).unwrap_or_default();
-    Fault::Value {
-        index,
-        message: message(&value),
-    }
+    Fault::Value { index, message: message(&value) }
 }
 
 /// Arrow panics where the bytes of a view array exceed 32-bit offsets.
@@ -213,9 +185,7 @@ fn fits_32_bit_offsets(array: &ArrayRef) -> Result<(), Fault> {
     if bytes <= i32::MAX as u64 {
         return Ok(());
     }
-    Err(Fault::Arrow(ArrowError::OffsetOverflowError(
-        bytes as usize,
-    )))
+    Err(Fault::Arrow(ArrowError::OffsetOverflowError(bytes as usize)))
 }
 
 fn wide(array: &ArrayRef) -> Result<Float64Array, Fault> {
@@ -236,18 +206,14 @@ fn refuse_overflow(array: &ArrayRef, wanted: &DataType) -> Result<(), Fault> {
     }
     let overflows = |value: f64| value.is_finite() && !(value as f32).is_finite();
     match first(array.as_primitive::<Float64Type>(), overflows) {
-        Some(index) => Err(value_fault(array, index, |value| {
-            format!("{value} does not fit into Float32")
-        })),
+        Some(index) => Err(value_fault(array, index, |value| format!("{value} does not fit into Float32"))),
         None => Ok(()),
     }
 }
 
 fn refuse_fractions(array: &ArrayRef) -> Result<(), Fault> {
     match first(&wide(array)?, |value| value.fract() != 0.0) {
-        Some(index) => Err(value_fault(array, index, |value| {
-            format!("{value} is not an integer")
-        })),
+        Some(index) => Err(value_fault(array, index, |value| format!("{value} is not an integer"))),
         None => Ok(()),
     }
 }
@@ -255,9 +221,7 @@ fn refuse_fractions(array: &ArrayRef) -> Result<(), Fault> {
 fn refuse_other_than_0_and_1(array: &ArrayRef) -> Result<(), Fault> {
     let wrong = first(&wide(array)?, |value| value != 0.0 && value != 1.0);
     match wrong {
-        Some(index) => Err(value_fault(array, index, |value| {
-            format!("{value} is neither 0 nor 1")
-        })),
+        Some(index) => Err(value_fault(array, index, |value| format!("{value} is neither 0 nor 1"))),
         None => Ok(()),
     }
 }

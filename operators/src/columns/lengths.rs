@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, BooleanBufferBuilder, Int32Array, ListArray, RecordBatch,
-    StringArray, cast::AsArray,
+    Array, ArrayRef, BooleanArray, BooleanBufferBuilder, Int32Array, ListArray, RecordBatch, StringArray,
+    cast::AsArray,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::{is_not_null, kernels::zip::zip};
@@ -28,34 +28,26 @@ pub(super) struct Lengths<'a> {
 /// The elements of one row in a list's child array; `None` where the row is null.
 fn row_range(list: &ListArray, row: usize) -> Option<Range<usize>> {
     let offsets = list.value_offsets();
-    list.is_valid(row)
-        .then(|| offsets[row] as usize..offsets[row + 1] as usize)
+    list.is_valid(row).then(|| offsets[row] as usize..offsets[row + 1] as usize)
 }
 
 impl<'a> Lengths<'a> {
     /// Looks at the columns of a conforming batch.
     pub(super) fn of(batch: &'a RecordBatch) -> Self {
-        let list = |name: &str| {
-            batch
-                .column_by_name(name)
-                .and_then(|c| c.as_list_opt::<i32>())
-        };
+        let list = |name: &str| batch.column_by_name(name).and_then(|c| c.as_list_opt::<i32>());
         let level = |wanted: &str, except: &str| -> Vec<&'a ListArray> {
             let schema = batch.schema_ref();
             let columns = schema.fields().iter().zip(batch.columns());
             columns
                 .filter(|(field, _)| {
-                    field.name() != except
-                        && role(field.name(), field.data_type()).level() == Some(wanted)
+                    field.name() != except && role(field.name(), field.data_type()).level() == Some(wanted)
                 })
                 .filter_map(|(_, column)| column.as_list_opt::<i32>())
                 .collect()
         };
         Lengths {
             rows: batch.num_rows(),
-            rollouts: batch
-                .column_by_name("rollout_id")
-                .and_then(|column| column.as_string_opt()),
+            rollouts: batch.column_by_name("rollout_id").and_then(|column| column.as_string_opt()),
             mask: list("token_mask"),
             ends: list("step_ends"),
             kinds: list("step_kinds"),
@@ -69,9 +61,8 @@ impl<'a> Lengths<'a> {
         if self.ends.is_some() || self.steps.is_empty() || self.tokens.is_empty() {
             return Ok(());
         }
-        let unknown = (0..self.rows).find(|&row| {
-            self.tokens(row).is_some() && self.steps(row).is_some_and(|steps| steps > 0)
-        });
+        let unknown = (0..self.rows)
+            .find(|&row| self.tokens(row).is_some() && self.steps(row).is_some_and(|steps| steps > 0));
         let Some(row) = unknown else {
             return Ok(());
         };
@@ -141,12 +132,7 @@ impl<'a> Lengths<'a> {
             return Ok(None);
         }
         let (offsets, nulls) = offsets.finish();
-        let derived = list_array(
-            DataType::Int32,
-            offsets,
-            Arc::new(Int32Array::from(values)),
-            nulls,
-        )?;
+        let derived = list_array(DataType::Int32, offsets, Arc::new(Int32Array::from(values)), nulls)?;
         match self.ends {
             Some(ends) => Ok(Some(zip(&is_not_null(ends)?, ends, &derived)?)),
             None => Ok(Some(Arc::new(derived))),
@@ -173,9 +159,7 @@ impl<'a> Lengths<'a> {
             let values = list.values().as_primitive_opt::<Int32Type>()?;
             Some(&values.values()[row_range(list, row)?])
         });
-        let last = ends
-            .and_then(|ends| ends.last())
-            .map(|&end| end.max(0) as usize);
+        let last = ends.and_then(|ends| ends.last()).map(|&end| end.max(0) as usize);
         let steps = self.steps(row).filter(|&steps| steps > 0);
         let tokens = self.tokens(row).or(last).or(steps).unwrap_or(1);
         offsets.grow(tokens)?;
@@ -209,10 +193,7 @@ impl<'a> Lengths<'a> {
 }
 
 fn first_length(lists: &[&ListArray], row: usize) -> Option<usize> {
-    lists
-        .iter()
-        .find_map(|list| row_range(list, row))
-        .map(|range| range.len())
+    lists.iter().find_map(|list| row_range(list, row)).map(|range| range.len())
 }
 
 fn list_array(
@@ -239,19 +220,11 @@ impl<'a> Offsets<'a> {
     fn new(rows: usize, file: &'a str, column: &'a str) -> Self {
         let mut offsets = Vec::with_capacity(rows + 1);
         offsets.push(0);
-        Offsets {
-            total: 0,
-            offsets,
-            valid: BooleanBufferBuilder::new(rows),
-            file,
-            column,
-        }
+        Offsets { total: 0, offsets, valid: BooleanBufferBuilder::new(rows), file, column }
     }
 
     fn grow(&mut self, elements: usize) -> Result<()> {
-        let total = i32::try_from(elements)
-            .ok()
-            .and_then(|elements| self.total.checked_add(elements));
+        let total = i32::try_from(elements).ok().and_then(|elements| self.total.checked_add(elements));
         self.total = total.ok_or_else(|| {
             Error::data(
                 Place::file(self.file).column(self.column),

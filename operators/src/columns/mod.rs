@@ -98,14 +98,8 @@ pub enum Table {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 6] = [
-        Table::Rollouts,
-        Table::Scores,
-        Table::Nodes,
-        Table::Edges,
-        Table::Advantages,
-        Table::Updates,
-    ];
+    pub const ALL: [Table; 6] =
+        [Table::Rollouts, Table::Scores, Table::Nodes, Table::Edges, Table::Advantages, Table::Updates];
 
     /// Its name: `rollouts`, `scores`, ...
     pub fn name(&self) -> &'static str {

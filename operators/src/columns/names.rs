@@ -73,11 +73,7 @@ impl<'a> Role<'a> {
 /// ```
 pub fn role<'a>(column: &'a str, data_type: &DataType) -> Role<'a> {
     let Some(element) = list_element(data_type) else {
-        return if is_value(data_type) {
-            Role::Scalar
-        } else {
-            Role::Other
-        };
+        return if is_value(data_type) { Role::Scalar } else { Role::Other };
     };
     if column == "prompt_ids" {
         return Role::Other;
@@ -90,11 +86,9 @@ pub fn role<'a>(column: &'a str, data_type: &DataType) -> Role<'a> {
     }
     match list_element(element) {
         Some(innermost) if is_value(innermost) => match name.split_once('_') {
-            Some((inner, name)) if !inner.is_empty() && !name.is_empty() => Role::Pair {
-                outer: level,
-                inner,
-                name,
-            },
+            Some((inner, name)) if !inner.is_empty() && !name.is_empty() => {
+                Role::Pair { outer: level, inner, name }
+            }
             _ => Role::Other,
         },
         Some(_) => Role::Other,

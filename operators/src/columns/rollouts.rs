@@ -75,9 +75,7 @@ impl Rollouts {
     /// `Error::Data` where a key or `token_mask` is missing or has a wrong type.
     pub fn from_accepted(batch: RecordBatch) -> Result<Self> {
         let batch = without_hidden_elements(batch)?;
-        let iteration = typed(&batch, "iteration", |column| {
-            column.as_primitive_opt::<Int64Type>().cloned()
-        })?;
+        let iteration = typed(&batch, "iteration", |column| column.as_primitive_opt::<Int64Type>().cloned())?;
         let text = |column: &ArrayRef| column.as_string_opt::<i32>().cloned();
         let group_id = typed(&batch, "group_id", text)?;
         let rollout_id = typed(&batch, "rollout_id", text)?;
@@ -86,14 +84,7 @@ impl Rollouts {
             let mask = list.values.as_boolean_opt()?.clone();
             Some((list.offsets, mask))
         })?;
-        Ok(Rollouts {
-            batch,
-            iteration,
-            group_id,
-            rollout_id,
-            token_offsets,
-            mask,
-        })
+        Ok(Rollouts { batch, iteration, group_id, rollout_id, token_offsets, mask })
     }
 
     /// The record batch itself.
@@ -189,11 +180,7 @@ impl ListColumn {
         let (offsets, values) = (list.offsets().clone(), list.values());
         if first == 0 && last as usize == values.len() {
             let values = values.clone();
-            return ListColumn {
-                offsets,
-                values,
-                nulls,
-            };
+            return ListColumn { offsets, values, nulls };
         }
         ListColumn {
             offsets: offsets.subtract(first),

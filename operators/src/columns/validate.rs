@@ -147,9 +147,7 @@ pub(super) struct Findings<'a> {
 impl<'a> Findings<'a> {
     pub(super) fn new(batch: &'a RecordBatch, file: &'a str, first_row: u64) -> Self {
         Findings {
-            rollouts: batch
-                .column_by_name("rollout_id")
-                .and_then(|column| column.as_string_opt()),
+            rollouts: batch.column_by_name("rollout_id").and_then(|column| column.as_string_opt()),
             file,
             first_row,
             rows: BTreeMap::new(),
@@ -162,19 +160,11 @@ impl<'a> Findings<'a> {
     }
 
     /// Rejects a row of the batch; later findings about the same row are dropped.
-    pub(super) fn reject(
-        &mut self,
-        row: usize,
-        column: &str,
-        message: impl Into<String>,
-        hint: &str,
-    ) {
+    pub(super) fn reject(&mut self, row: usize, column: &str, message: impl Into<String>, hint: &str) {
         if self.is_rejected(row) {
             return;
         }
-        let mut place = Place::file(self.file)
-            .row(self.first_row + row as u64)
-            .column(column);
+        let mut place = Place::file(self.file).row(self.first_row + row as u64).column(column);
         if let Some(ids) = self.rollouts
             && ids.is_valid(row)
         {
@@ -184,10 +174,7 @@ impl<'a> Findings<'a> {
     }
 
     pub(super) fn rejections(self) -> Vec<Rejection> {
-        let rejection = |(row, error)| Rejection {
-            row: self.first_row + row as u64,
-            error,
-        };
+        let rejection = |(row, error)| Rejection { row: self.first_row + row as u64, error };
         self.rows.into_iter().map(rejection).collect()
     }
 }
@@ -209,14 +196,9 @@ fn check_types(batch: &RecordBatch, file: &str) -> Result<()> {
 }
 
 fn mark_never_null(batch: RecordBatch) -> Result<RecordBatch> {
-    let never_null = |name: &str| {
-        Table::Rollouts
-            .column(name)
-            .is_some_and(|column| !column.nullable)
-    };
+    let never_null = |name: &str| Table::Rollouts.column(name).is_some_and(|column| !column.nullable);
     let schema = batch.schema();
-    let marked =
-        |field: &Arc<arrow::datatypes::Field>| !(never_null(field.name()) && field.is_nullable());
+    let marked = |field: &Arc<arrow::datatypes::Field>| !(never_null(field.name()) && field.is_nullable());
     if schema.fields().iter().all(marked) {
         return Ok(batch);
     }

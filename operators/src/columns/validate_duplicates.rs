@@ -21,12 +21,7 @@ pub(super) fn within_batch(batch: &RecordBatch, findings: &mut Findings<'_>) {
             continue;
         }
         if !seen.insert((iteration(iterations, row), rollouts.value(row))) {
-            findings.reject(
-                row,
-                "rollout_id",
-                "the id is repeated in its iteration",
-                HINT,
-            );
+            findings.reject(row, "rollout_id", "the id is repeated in its iteration", HINT);
         }
     }
 }
@@ -51,9 +46,8 @@ impl DuplicateCheck {
     /// `first_row` is the number of the batch's first row in `file`.
     pub fn check(&mut self, batch: &RecordBatch, file: &str, first_row: u64) -> Vec<Rejection> {
         let mut findings = Findings::new(batch, file, first_row);
-        let groups: Option<&StringArray> = batch
-            .column_by_name("group_id")
-            .and_then(|column| column.as_string_opt());
+        let groups: Option<&StringArray> =
+            batch.column_by_name("group_id").and_then(|column| column.as_string_opt());
         let (Some((iterations, rollouts)), Some(groups)) = (keys(batch), groups) else {
             return Vec::new();
         };
@@ -80,9 +74,8 @@ impl DuplicateCheck {
 
 fn keys(batch: &RecordBatch) -> Option<(Option<&Int64Array>, &StringArray)> {
     let rollouts = batch.column_by_name("rollout_id")?.as_string_opt()?;
-    let iterations = batch
-        .column_by_name("iteration")
-        .and_then(|column| column.as_primitive_opt::<Int64Type>());
+    let iterations =
+        batch.column_by_name("iteration").and_then(|column| column.as_primitive_opt::<Int64Type>());
     Some((iterations, rollouts))
 }
 
@@ -101,25 +94,17 @@ mod tests {
 
     fn batch(groups: &[&str], rollouts: &[&str]) -> RecordBatch {
         let text = |values: &[&str]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
-        RecordBatch::try_from_iter([("group_id", text(groups)), ("rollout_id", text(rollouts))])
-            .unwrap()
+        RecordBatch::try_from_iter([("group_id", text(groups)), ("rollout_id", text(rollouts))]).unwrap()
     }
 
     #[test]
     fn a_group_may_span_batches() {
         let mut check = DuplicateCheck::new();
-        assert!(
-            check
-                .check(&batch(&["g", "h"], &["a", "a"]), "f", 0)
-                .is_empty()
-        );
+        assert!(check.check(&batch(&["g", "h"], &["a", "a"]), "f", 0).is_empty());
         let bad = check.check(&batch(&["h", "h", "i"], &["b", "a", "a"]), "f", 2);
         assert_eq!(bad.len(), 1);
         assert_eq!(bad[0].row, 3);
         let message = bad[0].error.to_string();
-        assert!(
-            message.contains("rollout a") && message.contains("group h"),
-            "{message}"
-        );
+        assert!(message.contains("rollout a") && message.contains("group h"), "{message}");
     }
 }

@@ -9,10 +9,7 @@ use super::{Role, role};
 
 /// Rejects rows whose `token_mask` is null or has a null element.
 pub(super) fn mask(batch: &RecordBatch, findings: &mut Findings<'_>) {
-    let Some(mask) = batch
-        .column_by_name("token_mask")
-        .and_then(|c| c.as_list_opt::<i32>())
-    else {
+    let Some(mask) = batch.column_by_name("token_mask").and_then(|c| c.as_list_opt::<i32>()) else {
         return;
     };
     if mask.null_count() > 0 {
@@ -59,9 +56,7 @@ struct LevelList<'a> {
 impl LevelList<'_> {
     fn length(&self, row: usize) -> Option<i32> {
         let offsets = self.list.value_offsets();
-        self.list
-            .is_valid(row)
-            .then(|| offsets[row + 1] - offsets[row])
+        self.list.is_valid(row).then(|| offsets[row + 1] - offsets[row])
     }
 
     /// Columns that define a level come first, so that the others are compared with them.
@@ -86,12 +81,7 @@ pub(super) fn lengths(batch: &RecordBatch, findings: &mut Findings<'_>) {
                 Role::Pair { inner, .. } => Some(inner),
                 _ => None,
             };
-            lists.push(LevelList {
-                name: field.name(),
-                level,
-                inner,
-                list,
-            });
+            lists.push(LevelList { name: field.name(), level, inner, list });
         }
     }
     lists.sort_by_key(LevelList::precedence);
@@ -197,11 +187,7 @@ fn steps_have_ends(levels: &BTreeMap<&str, Vec<&LevelList<'_>>>, findings: &mut 
             findings.reject(
                 row,
                 "step_ends",
-                format!(
-                    "null, but `{}` has {} steps",
-                    list.name,
-                    list.length(row).unwrap_or(0)
-                ),
+                format!("null, but `{}` has {} steps", list.name, list.length(row).unwrap_or(0)),
                 "write the exclusive token offset at which each step ends",
             );
         }

@@ -15,11 +15,7 @@ const STARTS: &str = "offsets count tokens from the start of the rollout and nev
 /// Rejects rows whose spans run backwards or leave the tokens.
 pub(super) fn spans(batch: &RecordBatch, findings: &mut Findings<'_>) {
     let schema = batch.schema_ref();
-    let list = |name: &str| {
-        batch
-            .column_by_name(name)
-            .and_then(|c| c.as_list_opt::<i32>())
-    };
+    let list = |name: &str| batch.column_by_name(name).and_then(|c| c.as_list_opt::<i32>());
     let mask = list("token_mask");
     for (field, column) in schema.fields().iter().zip(batch.columns()) {
         let (name, Some(list)) = (field.name().as_str(), column.as_list_opt::<i32>()) else {
@@ -28,20 +24,14 @@ pub(super) fn spans(batch: &RecordBatch, findings: &mut Findings<'_>) {
         match role(name, field.data_type()) {
             Role::Ends { level } => {
                 without_null_elements(list, name, findings);
-                let last = if level == "step" {
-                    Last::Equals
-                } else {
-                    Last::Within
-                };
+                let last = if level == "step" { Last::Equals } else { Last::Within };
                 offsets(list, name, mask, last, OFFSETS, findings);
             }
             Role::Starts { level } => {
                 without_null_elements(list, name, findings);
                 offsets(list, name, mask, Last::Within, STARTS, findings);
                 let ends = format!("{level}_ends");
-                let ends = batch
-                    .column_by_name(&ends)
-                    .and_then(|c| c.as_list_opt::<i32>());
+                let ends = batch.column_by_name(&ends).and_then(|c| c.as_list_opt::<i32>());
                 if let Some(ends) = ends {
                     starts_before_ends(list, ends, name, findings);
                 }
@@ -65,15 +55,11 @@ enum Last {
 
 /// The `i32`s of each valid row, without rows that are rejected already.
 fn integers<'a>(list: &'a ListArray) -> impl Fn(usize) -> Option<&'a [i32]> {
-    let values = list
-        .values()
-        .as_primitive_opt::<Int32Type>()
-        .map(|values| values.values().as_ref());
+    let values = list.values().as_primitive_opt::<Int32Type>().map(|values| values.values().as_ref());
     let offsets = list.value_offsets();
     move |row| {
         let values: &'a [i32] = values?;
-        list.is_valid(row)
-            .then(|| &values[offsets[row] as usize..offsets[row + 1] as usize])
+        list.is_valid(row).then(|| &values[offsets[row] as usize..offsets[row + 1] as usize])
     }
 }
 
@@ -105,10 +91,7 @@ fn offsets(
         }
         if let Some(at) = backwards(values) {
             let (before, after) = (values[at], values[at + 1]);
-            let message = format!(
-                "runs backwards: element {} is {after}, after {before}",
-                at + 1
-            );
+            let message = format!("runs backwards: element {} is {after}, after {before}", at + 1);
             findings.reject(row, name, message, hint);
             continue;
         }
@@ -133,12 +116,7 @@ fn offsets(
     }
 }
 
-fn starts_before_ends(
-    starts: &ListArray,
-    ends: &ListArray,
-    name: &str,
-    findings: &mut Findings<'_>,
-) {
+fn starts_before_ends(starts: &ListArray, ends: &ListArray, name: &str, findings: &mut Findings<'_>) {
     let (row_starts, row_ends) = (integers(starts), integers(ends));
     for row in 0..starts.len() {
         let (Some(starts), Some(ends)) = (row_starts(row), row_ends(row)) else {
@@ -146,10 +124,7 @@ fn starts_before_ends(
         };
         let reversed = starts.iter().zip(ends).position(|(start, end)| start > end);
         if let Some(at) = reversed {
-            let message = format!(
-                "span {at} starts at {} and ends at {}",
-                starts[at], ends[at]
-            );
+            let message = format!("span {at} starts at {} and ends at {}", starts[at], ends[at]);
             findings.reject(row, name, message, STARTS);
         }
     }
@@ -164,10 +139,7 @@ fn turns(list: &ListArray, findings: &mut Findings<'_>) {
         };
         if let Some(at) = backwards(values) {
             let (before, after) = (values[at], values[at + 1]);
-            let message = format!(
-                "runs backwards: step {} is in turn {after}, after turn {before}",
-                at + 1
-            );
+            let message = format!("runs backwards: step {} is in turn {after}, after turn {before}", at + 1);
             findings.reject(row, "step_turns", message, HINT);
         } else if let Some(&first) = values.first()
             && first < 0

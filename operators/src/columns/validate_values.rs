@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use arrow::array::{
-    Array, ArrayRef, ListArray, PrimitiveArray, RecordBatch, StringArray, cast::AsArray,
-};
+use arrow::array::{Array, ArrayRef, ListArray, PrimitiveArray, RecordBatch, StringArray, cast::AsArray};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Float32Type, Float64Type};
 
 use super::validate::Findings;
@@ -14,16 +12,10 @@ const STATUSES: [&str; 4] = ["complete", "truncated", "aborted", "error"];
 /// Rejects rows with a null key or a status that does not exist.
 pub(super) fn keys(batch: &RecordBatch, findings: &mut Findings<'_>) {
     for (name, hint) in [
-        (
-            "iteration",
-            "write the policy version, or leave the column out of the file",
-        ),
+        ("iteration", "write the policy version, or leave the column out of the file"),
         ("group_id", "write the id of the prompt or task"),
         ("rollout_id", "write an id that is unique in the iteration"),
-        (
-            "status",
-            "write complete, truncated, aborted or error, or leave the column out of the file",
-        ),
+        ("status", "write complete, truncated, aborted or error, or leave the column out of the file"),
     ] {
         if let Some(column) = batch.column_by_name(name)
             && column.null_count() > 0
@@ -33,21 +25,15 @@ pub(super) fn keys(batch: &RecordBatch, findings: &mut Findings<'_>) {
             }
         }
     }
-    let status: Option<&StringArray> = batch
-        .column_by_name("status")
-        .and_then(|column| column.as_string_opt());
+    let status: Option<&StringArray> =
+        batch.column_by_name("status").and_then(|column| column.as_string_opt());
     let Some(status) = status else {
         return;
     };
     for row in 0..status.len() {
         if status.is_valid(row) && !STATUSES.contains(&status.value(row)) {
             let message = format!("unknown status `{}`", status.value(row));
-            findings.reject(
-                row,
-                "status",
-                message,
-                "write complete, truncated, aborted or error",
-            );
+            findings.reject(row, "status", message, "write complete, truncated, aborted or error");
         }
     }
 }
@@ -109,9 +95,7 @@ impl Column<'_> {
                 let list = array.as_list::<i32>();
                 match path {
                     Path::Row => self.check(list.values(), Path::List(list), findings),
-                    Path::List(outer) => {
-                        self.check(list.values(), Path::Nested(outer, list), findings)
-                    }
+                    Path::List(outer) => self.check(list.values(), Path::Nested(outer, list), findings),
                     Path::Nested(..) => {}
                 }
             }
@@ -139,9 +123,7 @@ impl Column<'_> {
         let values = &array.values()[range];
         // One pass without branches. It also reads what lies under nulls, so a hit is only a suspicion.
         let suspicious = match self.finite {
-            true => values
-                .iter()
-                .fold(false, |any, &value| any | !is_finite(value)),
+            true => values.iter().fold(false, |any, &value| any | !is_finite(value)),
             false => values.iter().fold(false, |any, &value| any | is_nan(value)),
         };
         if !suspicious {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Float32Array, Float64Array, ListArray, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, ListArray, RecordBatch, StringArray,
+};
 use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field};
 use arrow::util::bit_iterator::BitSliceIterator;
@@ -44,7 +46,10 @@ impl Assignment {
     pub fn assign(&self, unit: &Unit, statistics: &BatchStatistics) -> Result<Assigned> {
         let mut evaluated = evaluate(&self.checked, unit, statistics)?;
         let advantage = evaluated.signal(ADVANTAGE).cloned().ok_or_else(|| {
-            Error::usage(format!("{}: no signal is called `{ADVANTAGE}`", self.recipe), "define the advantage")
+            Error::usage(
+                format!("{}: no signal is called `{ADVANTAGE}`", self.recipe),
+                "define the advantage",
+            )
         })?;
         let mut in_loss = evaluated.in_baseline.clone();
         let tokens = Tokens::new(unit)?;
@@ -53,7 +58,9 @@ impl Assignment {
             evaluated.reasons[row].get_or_insert_with(|| NO_TRAINABLE_TOKEN.to_owned());
         }
         for name in [ADVANTAGE, RETURNS, WEIGHTS, CLIP_LOW, CLIP_HIGH] {
-            let Some(column) = evaluated.signal(name).cloned() else { continue };
+            let Some(column) = evaluated.signal(name).cloned() else {
+                continue;
+            };
             for (row, null) in tokens.rows_with_null(&column)?.into_iter().enumerate() {
                 if null && in_loss[row] {
                     in_loss[row] = false;
@@ -67,7 +74,9 @@ impl Assignment {
             None => Ok(null_list(DataType::Float32, unit.rows())),
         };
         let batch = unit.batch();
-        let repeated = |text: &str| Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, unit.rows()))) as ArrayRef;
+        let repeated = |text: &str| {
+            Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, unit.rows()))) as ArrayRef
+        };
         let columns: Vec<ArrayRef> = vec![
             key(batch, "iteration")?,
             key(batch, "group_id")?,
@@ -109,7 +118,10 @@ impl Assignment {
 }
 
 fn key(batch: &RecordBatch, name: &str) -> Result<ArrayRef> {
-    batch.column_by_name(name).cloned().ok_or_else(|| Error::data(Place::default().column(name), "is missing", "complete the rows first"))
+    batch
+        .column_by_name(name)
+        .cloned()
+        .ok_or_else(|| Error::data(Place::default().column(name), "is missing", "complete the rows first"))
 }
 
 fn null_list(element: DataType, rows: usize) -> ArrayRef {
@@ -117,9 +129,11 @@ fn null_list(element: DataType, rows: usize) -> ArrayRef {
 }
 
 fn list(values: ArrayRef, rows: &[usize]) -> Result<ArrayRef> {
-    let offsets: Vec<i32> = rows.iter().map(|&offset| i32::try_from(offset)).collect::<Result<_, _>>().map_err(|_| {
-        Error::usage("a unit has more than 2^31 tokens", "use smaller units or groups")
-    })?;
+    let offsets: Vec<i32> = rows
+        .iter()
+        .map(|&offset| i32::try_from(offset))
+        .collect::<Result<_, _>>()
+        .map_err(|_| Error::usage("a unit has more than 2^31 tokens", "use smaller units or groups"))?;
     let field = Arc::new(Field::new("element", values.data_type().clone(), true));
     let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
     Ok(Arc::new(ListArray::try_new(field, offsets, values, None::<NullBuffer>)?))
@@ -139,7 +153,8 @@ impl<'a> Tokens<'a> {
 
     /// Runs of trainable tokens among `first..past`.
     fn trainable(&self, first: usize, past: usize) -> impl Iterator<Item = (usize, usize)> {
-        let bits = BitSliceIterator::new(self.mask.values().values(), self.mask.offset() + first, past - first);
+        let bits =
+            BitSliceIterator::new(self.mask.values().values(), self.mask.offset() + first, past - first);
         bits.map(move |(begin, end)| (first + begin, first + end))
     }
 
@@ -150,7 +165,11 @@ impl<'a> Tokens<'a> {
             return Ok(Vec::new());
         }
         if let Some((_, inner)) = level.parts() {
-            return Err(Error::expression(level.name(), format!("is a level of {inner} items, which are no spans of tokens"), "reduce it first"));
+            return Err(Error::expression(
+                level.name(),
+                format!("is a level of {inner} items, which are no spans of tokens"),
+                "reduce it first",
+            ));
         }
         self.unit.ranges(&level, &TOKEN)
     }
@@ -169,8 +188,11 @@ impl<'a> Tokens<'a> {
         } else if level.is_none_or(|level| *level == ROLLOUT || *level == TOKEN) {
             return Ok(vec![false; rows]);
         }
-        let count = |first: usize, past: usize| self.trainable(first, past).map(|(begin, end)| end - begin).sum::<usize>();
-        let mut missing: Vec<usize> = (0..rows).map(|row| count(self.rows[row], self.rows[row + 1])).collect();
+        let count = |first: usize, past: usize| {
+            self.trainable(first, past).map(|(begin, end)| end - begin).sum::<usize>()
+        };
+        let mut missing: Vec<usize> =
+            (0..rows).map(|row| count(self.rows[row], self.rows[row + 1])).collect();
         let elements = self.unit.extent(level.unwrap_or(&TOKEN))?;
         let ranges = if level == Some(&TOKEN) { None } else { Some(self.ranges(column)?) };
         for (row, missing) in missing.iter_mut().enumerate() {
@@ -191,7 +213,9 @@ impl<'a> Tokens<'a> {
         let numbers = match &column.values {
             super::Values::Number(numbers) => std::borrow::Cow::Borrowed(numbers.as_slice()),
             super::Values::Boolean(truth) => truth.iter().map(|&x| f64::from(u8::from(x))).collect(),
-            super::Values::Text(_) => return Err(Error::expression(name, "is text, where numbers are needed", "")),
+            super::Values::Text(_) => {
+                return Err(Error::expression(name, "is text, where numbers are needed", ""));
+            }
         };
         let finite = |i: usize, token: usize| {
             let x = numbers[i];
@@ -199,7 +223,11 @@ impl<'a> Tokens<'a> {
                 return Ok(x as f32);
             }
             let row = self.rows.partition_point(|&first| first <= token).saturating_sub(1);
-            Err(Error::data(self.unit.place(row, name), format!("{recipe} produced {x}"), "give the recipe an epsilon or a zero rule"))
+            Err(Error::data(
+                self.unit.place(row, name),
+                format!("{recipe} produced {x}"),
+                "give the recipe an epsilon or a zero rule",
+            ))
         };
         if column.level.as_ref() == Some(&TOKEN) {
             for (begin, end) in self.trainable(0, self.mask.len()) {

@@ -130,7 +130,8 @@ impl By {
 
 /// A statistic under construction: `aggregate(op, x, by)` with its members and weights.
 pub fn aggregate(statistic: Statistic, x: Expr, by: By) -> Expr {
-    Node::Aggregate { x, statistic, by, members: trainable(), weights: None, once_per: None, others: false }.into()
+    Node::Aggregate { x, statistic, by, members: trainable(), weights: None, once_per: None, others: false }
+        .into()
 }
 
 /// Mean of the members with the same key.
@@ -304,7 +305,15 @@ impl Expr {
     }
     /// Running value over the members of the rollout, the member itself included.
     pub fn scan(self, running: Running) -> Expr {
-        Node::Scan { x: self, running, backward: false, exclusive: false, restart: None, members: trainable() }.into()
+        Node::Scan {
+            x: self,
+            running,
+            backward: false,
+            exclusive: false,
+            restart: None,
+            members: trainable(),
+        }
+        .into()
     }
     /// The same scan from the end of the rollout.
     pub fn backward(self) -> Expr {

@@ -97,10 +97,17 @@ impl Column {
     pub(super) fn gather(&self, level: Option<Level>, positions: &[Option<usize>]) -> Column {
         let valid: Vec<bool> = positions.iter().map(|at| at.is_some_and(|at| self.is_valid(at))).collect();
         let values = match &self.values {
-            Values::Number(values) => Values::Number(positions.iter().map(|at| at.map_or(0.0, |at| values[at])).collect()),
-            Values::Boolean(values) => Values::Boolean(positions.iter().map(|at| at.is_some_and(|at| values[at])).collect()),
+            Values::Number(values) => {
+                Values::Number(positions.iter().map(|at| at.map_or(0.0, |at| values[at])).collect())
+            }
+            Values::Boolean(values) => {
+                Values::Boolean(positions.iter().map(|at| at.is_some_and(|at| values[at])).collect())
+            }
             Values::Text(values) => Values::Text(
-                positions.iter().map(|at| at.filter(|&at| self.is_valid(at)).map(|at| values.value(at))).collect(),
+                positions
+                    .iter()
+                    .map(|at| at.filter(|&at| self.is_valid(at)).map(|at| values.value(at)))
+                    .collect(),
             ),
         };
         Column { level, values, valid: None }.with_valid(valid)

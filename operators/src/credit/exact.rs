@@ -43,11 +43,7 @@ mod bits {
 
 impl Default for ExactSum {
     fn default() -> Self {
-        ExactSum {
-            limbs: vec![0; LIMBS],
-            adds: 0,
-            special: 0.0,
-        }
+        ExactSum { limbs: vec![0; LIMBS], adds: 0, special: 0.0 }
     }
 }
 

@@ -217,17 +217,39 @@ pub enum Node {
     /// 7. The value `by` members earlier (later if negative) in the rollout.
     Shift { x: Expr, by: i64, initial: Option<Expr>, members: Members },
     /// 8. Running value over the members of the rollout.
-    Scan { x: Expr, running: Running, backward: bool, exclusive: bool, restart: Option<Expr>, members: Members },
+    Scan {
+        x: Expr,
+        running: Running,
+        backward: bool,
+        exclusive: bool,
+        restart: Option<Expr>,
+        members: Members,
+    },
     /// 9. `y_t = x_t + coefficient_t * y_next`; positions left out pass `y` on and get null.
     Recur { x: Expr, coefficient: Expr, forward: bool, members: Members },
     /// 10. Fine to coarse, or drops the inner axis of a pair.
-    Reduce { x: Expr, level: Level, reduction: Reduction, weights: Option<Expr>, members: Members, empty: Option<f64> },
+    Reduce {
+        x: Expr,
+        level: Level,
+        reduction: Reduction,
+        weights: Option<Expr>,
+        members: Members,
+        empty: Option<f64>,
+    },
     /// 11. Coarse to fine.
     Spread { x: Expr, level: Level, position: Position, members: Members },
     /// 12. Values to the element of `level` with the given index in the rollout.
     Place { x: Expr, level: Level, position: Expr, reduction: Reduction },
     /// 13. A statistic over the members with the same key, given to every value with that key.
-    Aggregate { x: Expr, statistic: Statistic, by: By, members: Members, weights: Option<Expr>, once_per: Option<Expr>, others: bool },
+    Aggregate {
+        x: Expr,
+        statistic: Statistic,
+        by: By,
+        members: Members,
+        weights: Option<Expr>,
+        once_per: Option<Expr>,
+        others: bool,
+    },
     /// 14. Rank from 0 among the members with the same key; ties in canonical order.
     Rank { x: Expr, by: By, ascending: bool, members: Members },
     /// 15. The value of the item, or of the rollout of the group, whose id equals `key`.
@@ -280,7 +302,8 @@ impl Node {
                 visit(x);
                 visit(condition);
             }
-            Node::Shift { x, initial: extra, members, .. } | Node::Scan { x, restart: extra, members, .. } => {
+            Node::Shift { x, initial: extra, members, .. }
+            | Node::Scan { x, restart: extra, members, .. } => {
                 visit(x);
                 extra.iter_mut().for_each(&mut *visit);
                 members_of = Some(members);

@@ -22,15 +22,14 @@ pub(super) fn load(unit: &Unit, name: &str, level: &Level) -> Result<Column> {
         return values(name, array, level);
     }
     let extent = unit.extent(level)?;
-    let list = array.as_list_opt::<i32>().ok_or_else(|| {
-        Error::data(Place::default().column(name), "is not a list", "")
-    })?;
+    let list = array
+        .as_list_opt::<i32>()
+        .ok_or_else(|| Error::data(Place::default().column(name), "is not a list", ""))?;
     if let Some((outer, _)) = level.parts() {
         return load_pair(unit, name, level, list, &outer);
     }
-    let aligned = (0..unit.rows()).all(|row| {
-        list.value_length(row) as usize == extent.rows[row + 1] - extent.rows[row]
-    });
+    let aligned = (0..unit.rows())
+        .all(|row| list.value_length(row) as usize == extent.rows[row + 1] - extent.rows[row]);
     if !aligned {
         return load_with_nulls(unit, name, level, list, &extent.rows);
     }
@@ -41,9 +40,10 @@ pub(super) fn load(unit: &Unit, name: &str, level: &Level) -> Result<Column> {
 fn load_pair(unit: &Unit, name: &str, level: &Level, list: &ListArray, outer: &Level) -> Result<Column> {
     let (extent, outer) = (unit.extent(level)?, unit.extent(outer)?);
     let parts = extent.parts.as_deref().unwrap_or_default();
-    let lists = list.values().as_list_opt::<i32>().ok_or_else(|| {
-        Error::data(Place::default().column(name), "is not a list of lists", "")
-    })?;
+    let lists = list
+        .values()
+        .as_list_opt::<i32>()
+        .ok_or_else(|| Error::data(Place::default().column(name), "is not a list of lists", ""))?;
     let mut positions = Vec::with_capacity(extent.len());
     for row in 0..unit.rows() {
         for (i, &(begin, end)) in parts[outer.rows[row]..outer.rows[row + 1]].iter().enumerate() {
@@ -56,7 +56,11 @@ fn load_pair(unit: &Unit, name: &str, level: &Level, list: &ListArray, outer: &L
             if past - start != end - begin {
                 return Err(Error::data(
                     unit.place(row, name),
-                    format!("inner list {i} has {} values, but another list of its level has {}", past - start, end - begin),
+                    format!(
+                        "inner list {i} has {} values, but another list of its level has {}",
+                        past - start,
+                        end - begin
+                    ),
                     "every list of a level has the same length",
                 ));
             }
@@ -64,11 +68,18 @@ fn load_pair(unit: &Unit, name: &str, level: &Level, list: &ListArray, outer: &L
         }
     }
     let child = values(name, lists.values(), level)?;
-    let straight = positions.len() == child.len() && positions.iter().enumerate().all(|(i, at)| *at == Some(i));
+    let straight =
+        positions.len() == child.len() && positions.iter().enumerate().all(|(i, at)| *at == Some(i));
     Ok(if straight { child } else { child.gather(Some(level.clone()), &positions) })
 }
 
-fn load_with_nulls(unit: &Unit, name: &str, level: &Level, list: &ListArray, rows: &[usize]) -> Result<Column> {
+fn load_with_nulls(
+    unit: &Unit,
+    name: &str,
+    level: &Level,
+    list: &ListArray,
+    rows: &[usize],
+) -> Result<Column> {
     let child = values(name, &flat(list), level)?;
     let base = list.value_offsets()[0] as usize;
     let mut positions = Vec::with_capacity(rows.last().copied().unwrap_or(0));
@@ -89,7 +100,8 @@ fn load_with_nulls(unit: &Unit, name: &str, level: &Level, list: &ListArray, row
 }
 
 fn values(name: &str, array: &ArrayRef, level: &Level) -> Result<Column> {
-    let valid: Option<Vec<bool>> = array.nulls().filter(|nulls| nulls.null_count() > 0).map(|nulls| nulls.iter().collect());
+    let valid: Option<Vec<bool>> =
+        array.nulls().filter(|nulls| nulls.null_count() > 0).map(|nulls| nulls.iter().collect());
     let values = match array.data_type() {
         DataType::Utf8 => Values::Text(array.as_string::<i32>().clone()),
         DataType::Boolean => Values::Boolean(array.as_boolean().values().iter().collect()),
@@ -98,7 +110,11 @@ fn values(name: &str, array: &ArrayRef, level: &Level) -> Result<Column> {
             let numbers = cast(array, &DataType::Float64)?;
             let numbers = numbers.as_primitive::<Float64Type>().values().to_vec();
             if other.is_integer() && numbers.iter().any(|x| x.abs() > LARGEST_EXACT_INTEGER) {
-                return Err(Error::data(Place::default().column(name), "holds integers beyond 2^53, which are not exact as numbers", "store ids of that size as text"));
+                return Err(Error::data(
+                    Place::default().column(name),
+                    "holds integers beyond 2^53, which are not exact as numbers",
+                    "store ids of that size as text",
+                ));
             }
             Values::Number(numbers)
         }

@@ -52,10 +52,14 @@ mod tests {
         let rows = lengths.len();
         let field = Arc::new(Field::new("element", DataType::Boolean, true));
         let mask = BooleanArray::from(vec![true; lengths.iter().sum()]);
-        let mask = ListArray::new(field, OffsetBuffer::from_lengths(lengths.iter().copied()), Arc::new(mask), None);
+        let mask =
+            ListArray::new(field, OffsetBuffer::from_lengths(lengths.iter().copied()), Arc::new(mask), None);
         let columns: [(&str, ArrayRef); 4] = [
             ("iteration", Arc::new(Int64Array::from(vec![0; rows]))),
-            ("group_id", Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("{:03}", row / 3))))),
+            (
+                "group_id",
+                Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("{:03}", row / 3)))),
+            ),
             ("rollout_id", Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("{row:03}"))))),
             ("token_mask", Arc::new(mask)),
         ];
@@ -76,7 +80,10 @@ mod tests {
                     let fits = piece.extent(&TOKEN).unwrap().len() <= tokens;
                     assert!(fits || piece.groups().len() == 2, "{lengths:?} by {tokens}");
                 }
-                let ids: Vec<&str> = pieces.iter().flat_map(|piece| piece.groups().iter().rev().skip(1).map(|&row| piece.group_id(row))).collect();
+                let ids: Vec<&str> = pieces
+                    .iter()
+                    .flat_map(|piece| piece.groups().iter().rev().skip(1).map(|&row| piece.group_id(row)))
+                    .collect();
                 assert!(ids.windows(2).all(|pair| pair[0] != pair[1]));
             }
         }

@@ -93,14 +93,17 @@ impl Credit {
                 }
             }
         }
-        let signals = self.signals.iter().map(|named| Named {
-            name: named.name.clone(),
-            is: rename(&named.is, input, signal),
-        });
+        let signals = self
+            .signals
+            .iter()
+            .map(|named| Named { name: named.name.clone(), is: rename(&named.is, input, signal) });
         Credit { signals: signals.collect() }
     }
 
-    pub(super) fn try_map<E>(&self, mut change: impl FnMut(&str, &Expr) -> Result<Expr, E>) -> Result<Credit, E> {
+    pub(super) fn try_map<E>(
+        &self,
+        mut change: impl FnMut(&str, &Expr) -> Result<Expr, E>,
+    ) -> Result<Credit, E> {
         let signals = self.signals.iter().map(|named| {
             let is = change(&named.name, &named.is)?;
             Ok(Named { name: named.name.clone(), is })

@@ -38,7 +38,9 @@ impl SignalSchema {
             }
         }
         for field in schema.fields() {
-            let Some(kind) = signal_type(field.name(), field.data_type()) else { continue };
+            let Some(kind) = signal_type(field.name(), field.data_type()) else {
+                continue;
+            };
             if let Some(level) = &kind.level
                 && *level != ROLLOUT
                 && *level != TOKEN
@@ -81,9 +83,8 @@ fn value_type(data_type: &DataType) -> Option<ValueType> {
 }
 
 fn signal_type(name: &str, data_type: &DataType) -> Option<Type> {
-    let at = |level: Level, element: &DataType| {
-        Some(Type { level: Some(level), value: value_type(element)? })
-    };
+    let at =
+        |level: Level, element: &DataType| Some(Type { level: Some(level), value: value_type(element)? });
     let element = |data_type: &DataType| match data_type {
         DataType::List(child) => child.data_type().clone(),
         other => other.clone(),

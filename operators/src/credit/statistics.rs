@@ -135,9 +135,15 @@ pub struct BatchStatistics {
 impl BatchStatistics {
     /// Adds the merged partials of one pass; `statistic_of` names the statistic of each table, or
     /// says that its values are ranked.
-    pub(super) fn finish(&mut self, partial: Partial, statistic_of: impl Fn(&str) -> Option<Option<Statistic>>) {
+    pub(super) fn finish(
+        &mut self,
+        partial: Partial,
+        statistic_of: impl Fn(&str) -> Option<Option<Statistic>>,
+    ) {
         for (name, table) in partial.tables {
-            let Some(statistic) = statistic_of(&name) else { continue };
+            let Some(statistic) = statistic_of(&name) else {
+                continue;
+            };
             let Some(statistic) = statistic else {
                 let sorted = table.into_iter().map(|(key, mut entry)| {
                     entry.values.sort_by(f64::total_cmp);
@@ -270,7 +276,8 @@ mod entries {
     type Tables = BTreeMap<String, BTreeMap<Key, Accumulator>>;
 
     pub fn serialize<S: Serializer>(tables: &Tables, serializer: S) -> Result<S::Ok, S::Error> {
-        let flat: Vec<(&String, Vec<(&Key, &Accumulator)>)> = tables.iter().map(|(name, table)| (name, table.iter().collect())).collect();
+        let flat: Vec<(&String, Vec<(&Key, &Accumulator)>)> =
+            tables.iter().map(|(name, table)| (name, table.iter().collect())).collect();
         flat.serialize(serializer)
     }
 

@@ -63,9 +63,9 @@ impl Batch {
     fn decode(bytes: Bytes) -> Result<RecordBatch, ArrowError> {
         let mut buffer = Buffer::from(bytes::Bytes::from_owner(Slab(bytes)));
         let mut decoder = StreamDecoder::new();
-        decoder.decode(&mut buffer)?.ok_or_else(|| {
-            ArrowError::IpcError("a message between workers holds no batch".to_owned())
-        })
+        decoder
+            .decode(&mut buffer)?
+            .ok_or_else(|| ArrowError::IpcError("a message between workers holds no batch".to_owned()))
     }
 }
 
@@ -94,11 +94,7 @@ impl ContainerBytes for Batch {
             written += frame.len();
         }
         let padding = padded(written) - written;
-        unwrap(
-            writer
-                .write_all(&[0; 8][..padding])
-                .map_err(ArrowError::from),
-        );
+        unwrap(writer.write_all(&[0; 8][..padding]).map_err(ArrowError::from));
     }
 }
 
@@ -110,9 +106,7 @@ fn padded(length: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{
-        Array, ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, StringArray,
-    };
+    use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, StringArray};
     use arrow::datatypes::{Float32Type, Int32Type};
     use timely::bytes::arc::BytesMut;
 
@@ -139,23 +133,9 @@ mod tests {
         ]);
         let columns: Vec<(&str, ArrayRef)> = vec![
             ("iteration", Arc::new(Int64Array::from(vec![0, 0, 1, 1]))),
-            (
-                "group_id",
-                Arc::new(StringArray::from(vec!["a", "ä", "", "long enough"])),
-            ),
-            (
-                "reward",
-                Arc::new(Float64Array::from(vec![
-                    Some(1.0),
-                    None,
-                    Some(f64::NAN),
-                    None,
-                ])),
-            ),
-            (
-                "flag",
-                Arc::new(BooleanArray::from(vec![true, false, true, true])),
-            ),
+            ("group_id", Arc::new(StringArray::from(vec!["a", "ä", "", "long enough"]))),
+            ("reward", Arc::new(Float64Array::from(vec![Some(1.0), None, Some(f64::NAN), None]))),
+            ("flag", Arc::new(BooleanArray::from(vec![true, false, true, true]))),
             ("token_values", Arc::new(lists)),
             ("step_ends", Arc::new(ends)),
         ];
@@ -170,19 +150,14 @@ mod tests {
         assert_eq!(print(&travel(&sent)), print(&sent));
         for (offset, length) in [(0, 1), (1, 2), (3, 1), (2, 2)] {
             let part = Batch(sent.0.slice(offset, length));
-            assert_eq!(
-                print(&travel(&part)),
-                print(&part),
-                "rows {offset}+{length}"
-            );
+            assert_eq!(print(&travel(&part)), print(&part), "rows {offset}+{length}");
         }
     }
 
     #[test]
     fn a_slice_travels_alone() {
-        let values: Vec<Option<Vec<Option<f32>>>> = (0..1000)
-            .map(|row| Some(vec![Some(row as f32); 100]))
-            .collect();
+        let values: Vec<Option<Vec<Option<f32>>>> =
+            (0..1000).map(|row| Some(vec![Some(row as f32); 100])).collect();
         let lists = ListArray::from_iter_primitive::<Float32Type, _, _>(values);
         let all = RecordBatch::try_from_iter([("x", Arc::new(lists) as ArrayRef)]).unwrap();
         let part = Batch(all.slice(500, 1));

@@ -46,10 +46,7 @@ struct Hello {
 pub(super) fn connect(member: &Member, within: Duration) -> Result<Cluster> {
     let deadline = Instant::now() + within;
     let none = || member.addresses.iter().map(|_| None).collect();
-    let mut cluster = Cluster {
-        data: none(),
-        control: none(),
-    };
+    let mut cluster = Cluster { data: none(), control: none() };
     let listeners = listen(member)?;
     for other in 0..member.process {
         cluster.data[other] = Some(call(member, other, DATA, deadline)?);
@@ -114,9 +111,7 @@ fn call(member: &Member, other: usize, purpose: u64, deadline: Instant) -> Resul
                     let patience = left.max(Duration::from_secs(1));
                     stream.set_nodelay(true).map_err(failed)?;
                     stream.set_read_timeout(Some(patience)).map_err(failed)?;
-                    own_hello(member, purpose)
-                        .write(&mut stream)
-                        .map_err(failed)?;
+                    own_hello(member, purpose).write(&mut stream).map_err(failed)?;
                     let hello = Hello::read(&mut stream).map_err(failed)?;
                     check(member, hello.as_ref(), other)?;
                     stream.set_read_timeout(None).map_err(failed)?;
@@ -178,13 +173,7 @@ fn own_hello(member: &Member, purpose: u64) -> Hello {
 
 impl Hello {
     fn write(&self, stream: &mut TcpStream) -> std::io::Result<()> {
-        let words = [
-            GREETING,
-            self.process,
-            self.processes,
-            self.threads,
-            self.purpose,
-        ];
+        let words = [GREETING, self.process, self.processes, self.threads, self.purpose];
         stream.write_all(&words.map(u64::to_le_bytes).concat())
     }
 
@@ -201,12 +190,7 @@ impl Hello {
         if next() != GREETING {
             return Ok(None);
         }
-        Ok(Some(Hello {
-            process: next(),
-            processes: next(),
-            threads: next(),
-            purpose: next(),
-        }))
+        Ok(Some(Hello { process: next(), processes: next(), threads: next(), purpose: next() }))
     }
 }
 
@@ -234,10 +218,7 @@ fn check(member: &Member, hello: Option<&Hello>, other: usize) -> Result<()> {
 
 fn absence(member: &Member, other: usize, waited: Duration) -> Error {
     Error::external(
-        format!(
-            "process {other} at {} did not connect",
-            member.addresses[other]
-        ),
+        format!("process {other} at {} did not connect", member.addresses[other]),
         format!("waited for {} s", waited.as_secs()),
         format!("start it with the same arguments and `-p {other}`"),
     )
@@ -245,10 +226,7 @@ fn absence(member: &Member, other: usize, waited: Duration) -> Error {
 
 fn lost(member: &Member, other: usize, error: std::io::Error) -> Error {
     Error::external(
-        format!(
-            "connecting with process {other} at {}",
-            member.addresses[other]
-        ),
+        format!("connecting with process {other} at {}", member.addresses[other]),
         error,
         "see the messages of that process",
     )

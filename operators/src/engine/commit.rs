@@ -116,10 +116,9 @@ struct Pending {
 
 impl Pending {
     fn arrive(&mut self, epoch: u64, rows: &RecordBatch) -> Result<()> {
-        let (Some(texts), Some(sizes)) = (
-            rows.column(0).as_string_opt::<i32>(),
-            rows.column(1).as_primitive_opt::<UInt64Type>(),
-        ) else {
+        let (Some(texts), Some(sizes)) =
+            (rows.column(0).as_string_opt::<i32>(), rows.column(1).as_primitive_opt::<UInt64Type>())
+        else {
             return Err(defect("a receipt is torn"));
         };
         let entry = self.epochs.entry(epoch).or_default();
@@ -135,19 +134,10 @@ impl Pending {
 
     /// Commits what is due of the epochs below `complete`.
     fn advance(&mut self, complete: u64) -> Result<Next> {
-        let Schedule {
-            next,
-            end,
-            bytes,
-            interval,
-        } = self.schedule;
+        let Schedule { next, end, bytes, interval } = self.schedule;
         let complete = complete.min(end);
         if complete > next {
-            let ready: u64 = self
-                .epochs
-                .range(next..complete)
-                .filter_map(|(_, epoch)| epoch.bytes)
-                .sum();
+            let ready: u64 = self.epochs.range(next..complete).filter_map(|(_, epoch)| epoch.bytes).sum();
             let waited = self.last.elapsed();
             if complete < end && ready < bytes && waited < interval {
                 return Ok(Next::Within(interval - waited));
@@ -165,10 +155,7 @@ impl Pending {
         let mut receipts = Vec::new();
         for epoch in next..complete {
             match self.epochs.remove(&epoch) {
-                Some(Epoch {
-                    receipts: of_epoch,
-                    bytes: Some(_),
-                }) => receipts.extend(of_epoch),
+                Some(Epoch { receipts: of_epoch, bytes: Some(_) }) => receipts.extend(of_epoch),
                 _ => return Err(defect(&format!("epoch {epoch} was never written"))),
             }
         }

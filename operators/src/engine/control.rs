@@ -18,20 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Serialize, Deserialize)]
 enum Word {
     Done,
-    Fault {
-        operator: String,
-        epoch: u64,
-        message: String,
-        hint: String,
-    },
-    Usage {
-        message: String,
-        hint: String,
-    },
-    Other {
-        message: String,
-        hint: String,
-    },
+    Fault { operator: String, epoch: u64, message: String, hint: String },
+    Usage { message: String, hint: String },
+    Other { message: String, hint: String },
 }
 
 /// The control connections of a process with all others.
@@ -71,11 +60,7 @@ impl Control {
         let streams = Arc::new(kept);
         let listeners = streams.clone();
         faults.on_raise(Box::new(move |error| tell(&listeners, &Word::of(error))));
-        Ok(Control {
-            streams,
-            busy,
-            faults: faults.clone(),
-        })
+        Ok(Control { streams, busy, faults: faults.clone() })
     }
 
     /// Says that this process is done and waits until all others said the same, or one failed.
@@ -118,20 +103,9 @@ fn listen(stream: TcpStream, process: usize) -> Result<()> {
     let what = format!("process {process}");
     match (read, serde_json::from_str(&line)) {
         (Ok(_), Ok(Word::Done)) => Ok(()),
-        (
-            Ok(_),
-            Ok(Word::Fault {
-                operator,
-                epoch,
-                message,
-                hint,
-            }),
-        ) => Err(Error::Fault {
-            operator,
-            epoch,
-            message: format!("{message} (in process {process})"),
-            hint,
-        }),
+        (Ok(_), Ok(Word::Fault { operator, epoch, message, hint })) => {
+            Err(Error::Fault { operator, epoch, message: format!("{message} (in process {process})"), hint })
+        }
         (Ok(_), Ok(Word::Usage { message, hint })) => Err(Error::usage(message, hint)),
         (Ok(_), Ok(Word::Other { message, hint })) => Err(Error::external(what, message, hint)),
         _ => Err(Error::external(
@@ -147,25 +121,11 @@ impl Word {
     fn of(error: &Error) -> Word {
         let hint = error.hint().to_owned();
         match error {
-            Error::Fault {
-                operator,
-                epoch,
-                message,
-                ..
-            } => Word::Fault {
-                operator: operator.clone(),
-                epoch: *epoch,
-                message: message.clone(),
-                hint,
-            },
-            Error::Usage { message, .. } => Word::Usage {
-                message: message.clone(),
-                hint,
-            },
-            other => Word::Other {
-                message: other.to_string(),
-                hint,
-            },
+            Error::Fault { operator, epoch, message, .. } => {
+                Word::Fault { operator: operator.clone(), epoch: *epoch, message: message.clone(), hint }
+            }
+            Error::Usage { message, .. } => Word::Usage { message: message.clone(), hint },
+            other => Word::Other { message: other.to_string(), hint },
         }
     }
 }

@@ -50,10 +50,7 @@ pub struct ByKey {
 }
 
 /// The pact of [`ByKey`]: `operator` is named where rows have no group.
-pub fn by_key(
-    faults: &Faults,
-    operator: &str,
-) -> DistributorPact<impl FnOnce(usize) -> ByKey + 'static> {
+pub fn by_key(faults: &Faults, operator: &str) -> DistributorPact<impl FnOnce(usize) -> ByKey + 'static> {
     let (faults, operator) = (faults.clone(), operator.to_owned());
     DistributorPact(move |_peers| ByKey { faults, operator })
 }
@@ -164,34 +161,21 @@ mod tests {
     #[test]
     fn the_hash_never_changes() {
         assert_eq!(splitmix(0), 0xe220_a839_7b1d_cdaf);
-        assert_eq!(
-            hash_group(0, ""),
-            splitmix(0xcbf2_9ce4_8422_2325 ^ 0xe220_a839_7b1d_cdaf)
-        );
+        assert_eq!(hash_group(0, ""), splitmix(0xcbf2_9ce4_8422_2325 ^ 0xe220_a839_7b1d_cdaf));
     }
 
     #[test]
     fn every_row_goes_to_the_owner_of_its_group_and_groups_spread() {
         let groups: Vec<String> = (0..1000).map(|row| format!("g{}", row / 4)).collect();
         let rows = RecordBatch::try_from_iter([
-            (
-                "iteration",
-                Arc::new(Int64Array::from(vec![3; 1000])) as ArrayRef,
-            ),
+            ("iteration", Arc::new(Int64Array::from(vec![3; 1000])) as ArrayRef),
             ("group_id", Arc::new(StringArray::from(groups))),
         ])
         .unwrap();
         let parts = rows_by_owner(&rows, 4).unwrap();
-        assert_eq!(
-            parts.iter().map(|(_, rows)| rows.num_rows()).sum::<usize>(),
-            1000
-        );
+        assert_eq!(parts.iter().map(|(_, rows)| rows.num_rows()).sum::<usize>(), 1000);
         for (worker, rows) in &parts {
-            assert!(
-                rows.num_rows() > 150,
-                "worker {worker} has {}",
-                rows.num_rows()
-            );
+            assert!(rows.num_rows() > 150, "worker {worker} has {}", rows.num_rows());
             let keys = Keys::of(rows).unwrap();
             for row in 0..rows.num_rows() {
                 let (iteration, group) = keys.at(row);
@@ -210,11 +194,7 @@ mod tests {
         .unwrap();
         let parts = capped(&rows);
         assert_eq!(parts.iter().map(|part| part.num_rows()).sum::<usize>(), 7);
-        assert!(
-            parts
-                .iter()
-                .all(|part| bytes_of_rows(part, 0, part.num_rows()) <= MESSAGE_BYTES)
-        );
+        assert!(parts.iter().all(|part| bytes_of_rows(part, 0, part.num_rows()) <= MESSAGE_BYTES));
         assert!(parts.len() >= 4);
     }
 }

@@ -71,12 +71,7 @@ impl Faults {
 
     /// Runs one step of an operator. A failure is raised with the operator and epoch in it, and so
     /// is a panic; in both cases the answer is `None`, and the operator must keep its capabilities.
-    pub fn attempt<T>(
-        &self,
-        operator: &str,
-        epoch: u64,
-        step: impl FnOnce() -> Result<T>,
-    ) -> Option<T> {
+    pub fn attempt<T>(&self, operator: &str, epoch: u64, step: impl FnOnce() -> Result<T>) -> Option<T> {
         self.attempt_at(operator, epoch, step).ok()
     }
 
@@ -124,9 +119,7 @@ impl Faults {
 
 fn panicked(panic: &(dyn Any + Send)) -> Error {
     let message = panic_message(panic);
-    let (operator, epoch) = WORK
-        .with_borrow(|work| work.clone())
-        .unwrap_or_else(|| ("worker".to_owned(), 0));
+    let (operator, epoch) = WORK.with_borrow(|work| work.clone()).unwrap_or_else(|| ("worker".to_owned(), 0));
     Error::Fault {
         operator,
         epoch,
@@ -138,44 +131,24 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
 /// The text of a panic.
 pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 /// The same error once more: errors hold causes that cannot be cloned.
 pub(super) fn repeat(error: &Error) -> Error {
     match error {
-        Error::Data {
-            place,
-            message,
-            hint,
-        } => Error::data((**place).clone(), message, hint),
+        Error::Data { place, message, hint } => Error::data((**place).clone(), message, hint),
         Error::Usage { message, hint } => Error::usage(message, hint),
-        Error::Fault {
-            operator,
-            epoch,
-            message,
-            hint,
-        } => Error::Fault {
+        Error::Fault { operator, epoch, message, hint } => Error::Fault {
             operator: operator.clone(),
             epoch: *epoch,
             message: message.clone(),
             hint: hint.clone(),
         },
-        Error::MissingSignal {
-            recipe,
-            signal,
-            hint,
-        } => Error::MissingSignal {
-            recipe: recipe.clone(),
-            signal: signal.clone(),
-            hint: hint.clone(),
-        },
-        Error::Expression {
-            expression,
-            message,
-            hint,
-        } => Error::expression(expression, message, hint),
+        Error::MissingSignal { recipe, signal, hint } => {
+            Error::MissingSignal { recipe: recipe.clone(), signal: signal.clone(), hint: hint.clone() }
+        }
+        Error::Expression { expression, message, hint } => Error::expression(expression, message, hint),
         Error::External { what, source, hint } => Error::external(what, source.to_string(), hint),
     }
 }
@@ -219,16 +192,12 @@ mod tests {
     fn the_first_fault_wins_and_names_its_operator_and_epoch() {
         let faults = Faults::new();
         assert!(faults.check().is_ok());
-        let failed = faults.attempt("normalize", 7, || -> Result<()> {
-            Err(Error::usage("no such thing", "try another"))
-        });
+        let failed = faults
+            .attempt("normalize", 7, || -> Result<()> { Err(Error::usage("no such thing", "try another")) });
         assert!(failed.is_none());
         faults.raise(Error::usage("later", ""));
         let error = faults.check().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "operator normalize, epoch 7: no such thing"
-        );
+        assert_eq!(error.to_string(), "operator normalize, epoch 7: no such thing");
         assert_eq!(error.hint(), "try another");
     }
 

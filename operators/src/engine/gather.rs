@@ -51,14 +51,7 @@ impl Session {
         let (worker, report) = (self.index(), self.options().progress.clone());
         let tell = move |rows: u64, slices: u64| {
             if let Some(report) = &report {
-                report(Progress {
-                    worker,
-                    gathering: true,
-                    rows,
-                    total_rows,
-                    slices,
-                    total_slices,
-                });
+                report(Progress { worker, gathering: true, rows, total_rows, slices, total_slices });
             }
         };
         let partial: Rc<RefCell<Option<Vec<u8>>>> = Rc::default();
@@ -98,8 +91,6 @@ pub fn gather(
     make: MakeObserver,
     options: &RunOptions,
 ) -> Result<Vec<Vec<u8>>> {
-    let workers = execute(options, move |session| {
-        session.gather(&source, &columns, &make)
-    })?;
+    let workers = execute(options, move |session| session.gather(&source, &columns, &make))?;
     Ok(workers.into_iter().next().unwrap_or_default())
 }

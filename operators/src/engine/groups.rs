@@ -66,9 +66,7 @@ where
                         pack(std::mem::take(&mut epoch.whole))
                     });
                     for message in whole.into_iter().flatten() {
-                        output
-                            .session(capability)
-                            .give_container(&mut Batch(message));
+                        output.session(capability).give_container(&mut Batch(message));
                     }
                 });
                 while let Some(first) = epochs.first_entry() {
@@ -80,9 +78,7 @@ where
                     let rest = faults.attempt(&operator, at, || pack(epoch.rest()));
                     let Some(rest) = rest else { break };
                     for message in rest {
-                        output
-                            .session(capability)
-                            .give_container(&mut Batch(message));
+                        output.session(capability).give_container(&mut Batch(message));
                     }
                     epochs.remove(&at);
                 }
@@ -194,10 +190,7 @@ fn select(rows: &RecordBatch, indices: &[u32]) -> Result<RecordBatch> {
     if last - first + 1 == indices.len() {
         return Ok(rows.slice(first, indices.len()));
     }
-    Ok(take_record_batch(
-        rows,
-        &UInt32Array::from(indices.to_vec()),
-    )?)
+    Ok(take_record_batch(rows, &UInt32Array::from(indices.to_vec()))?)
 }
 
 /// Messages of whole groups, up to [`MESSAGE_BYTES`] each where groups are smaller than that.
@@ -205,11 +198,7 @@ fn pack(groups: Vec<Group>) -> Result<Vec<RecordBatch>> {
     let mut messages = Vec::new();
     let (mut parts, mut bytes) = (Vec::new(), 0);
     for group in groups {
-        let size: usize = group
-            .rows
-            .iter()
-            .map(|rows| bytes_of_rows(rows, 0, rows.num_rows()))
-            .sum();
+        let size: usize = group.rows.iter().map(|rows| bytes_of_rows(rows, 0, rows.num_rows())).sum();
         if bytes + size > MESSAGE_BYTES && !parts.is_empty() {
             messages.push(join(&parts)?);
             (parts, bytes) = (Vec::new(), 0);

@@ -36,10 +36,7 @@ impl Keys {
 
     /// Maximal ranges of neighbouring rows of one group, in order.
     pub(super) fn runs(&self) -> Result<Vec<Range<usize>>> {
-        let columns: [ArrayRef; 2] = [
-            Arc::new(self.iterations.clone()),
-            Arc::new(self.groups.clone()),
-        ];
+        let columns: [ArrayRef; 2] = [Arc::new(self.iterations.clone()), Arc::new(self.groups.clone())];
         Ok(partition(&columns)?.ranges())
     }
 }
@@ -54,10 +51,9 @@ fn key_column(rows: &RecordBatch, name: &str, wanted: DataType) -> Result<ArrayR
         ));
     };
     let compatible = match wanted {
-        DataType::Utf8 => matches!(
-            column.data_type(),
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
-        ),
+        DataType::Utf8 => {
+            matches!(column.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+        }
         _ => column.data_type().is_integer(),
     };
     if !compatible {
@@ -68,8 +64,7 @@ fn key_column(rows: &RecordBatch, name: &str, wanted: DataType) -> Result<ArrayR
         ));
     }
     let column = cast(column, &wanted)?;
-    if let Some(row) = (0..column.len()).find(|row| column.null_count() > 0 && column.is_null(*row))
-    {
+    if let Some(row) = (0..column.len()).find(|row| column.null_count() > 0 && column.is_null(*row)) {
         return Err(Error::data(
             place().row(row as u64),
             "the value is null, so the row belongs to no group",

@@ -36,11 +36,7 @@ impl Network {
         faults: &Faults,
     ) -> Result<(Vec<AllocatorBuilder>, Connections, Network)> {
         let failed = |error: String| Error::external("starting the workers", error, "");
-        let mut network = Network {
-            first_worker: 0,
-            control: None,
-            sockets: Vec::new(),
-        };
+        let mut network = Network { first_worker: 0, control: None, sockets: Vec::new() };
         let (Some(member), Communication::Cluster { zerocopy, .. }) =
             (layout.member(), &layout.communication)
         else {
@@ -51,9 +47,7 @@ impl Network {
         network.first_worker = member.process * member.threads;
         let cluster = connect(&member, options.connect_within)?;
         for socket in cluster.data.iter().flatten() {
-            let socket = socket
-                .try_clone()
-                .map_err(|error| failed(error.to_string()))?;
+            let socket = socket.try_clone().map_err(|error| failed(error.to_string()))?;
             network.sockets.push(socket);
         }
         network.control = Some(Control::start(cluster.control, faults)?);

@@ -75,10 +75,7 @@ const HINT: &str = "after `--` go timely's own options: -w <threads>, -n <proces
 impl RunOptions {
     /// Options for a number of workers in this process; all else as usual.
     pub fn workers(workers: usize) -> Self {
-        RunOptions {
-            workers,
-            ..RunOptions::default()
-        }
+        RunOptions { workers, ..RunOptions::default() }
     }
 
     /// Checks the options without running anything.
@@ -105,9 +102,7 @@ impl RunOptions {
         let mut parser = getopts::Options::new();
         timely::Config::install_options(&mut parser);
         let parse = |arguments: &[String]| {
-            parser
-                .parse(arguments)
-                .map_err(|error| usage(format!("timely's options: {error}")))
+            parser.parse(arguments).map_err(|error| usage(format!("timely's options: {error}")))
         };
         let mut arguments = self.timely.clone();
         if !parse(&arguments)?.opt_present("w") {
@@ -121,26 +116,18 @@ impl RunOptions {
             .map_err(|error| usage(format!("timely's options: {error}")))?;
         let number = |name, usual| matches.opt_get_default(name, usual).unwrap_or(usual);
         let (threads, process, processes) = match &config.communication {
-            Communication::Cluster {
-                threads,
-                process,
-                addresses,
-                ..
-            } => (*threads, *process, addresses.len()),
+            Communication::Cluster { threads, process, addresses, .. } => {
+                (*threads, *process, addresses.len())
+            }
             _ => (number("w", 1), number("p", 0), 1),
         };
         if threads == 0 {
             return Err(usage("a run needs at least one worker".to_owned()));
         }
         if process >= processes {
-            return Err(usage(format!(
-                "there is no process {process} among {processes}"
-            )));
+            return Err(usage(format!("there is no process {process} among {processes}")));
         }
-        Ok(Layout {
-            communication: config.communication,
-            worker: config.worker,
-        })
+        Ok(Layout { communication: config.communication, worker: config.worker })
     }
 }
 
@@ -148,16 +135,9 @@ impl Layout {
     /// This process among several; none if it is alone.
     pub(super) fn member(&self) -> Option<Member> {
         match &self.communication {
-            Communication::Cluster {
-                threads,
-                process,
-                addresses,
-                ..
-            } => Some(Member {
-                addresses: addresses.clone(),
-                process: *process,
-                threads: *threads,
-            }),
+            Communication::Cluster { threads, process, addresses, .. } => {
+                Some(Member { addresses: addresses.clone(), process: *process, threads: *threads })
+            }
             _ => None,
         }
     }
@@ -199,10 +179,7 @@ mod tests {
             &["--progress-mode", "lazy"],
         ] {
             let error = with(arguments).check().unwrap_err();
-            assert!(
-                matches!(error, Error::Usage { .. }),
-                "{arguments:?}: {error}"
-            );
+            assert!(matches!(error, Error::Usage { .. }), "{arguments:?}: {error}");
         }
     }
 }

@@ -33,11 +33,7 @@ pub(super) struct Plan {
 /// Reads the slices of a plan one after another.
 pub(super) enum Reader {
     /// In the worker's own thread.
-    Here {
-        plan: Plan,
-        next: usize,
-        open: Option<Batches>,
-    },
+    Here { plan: Plan, next: usize, open: Option<Batches> },
     /// On another thread.
     Ahead(Arc<Shelf>),
 }
@@ -46,11 +42,7 @@ impl Reader {
     /// Reads up to `bytes` ahead of the worker, plus one batch; with 0 in the worker itself.
     pub(super) fn new(plan: Plan, bytes: usize, wake: SyncActivator) -> Result<Reader> {
         if bytes == 0 || plan.slices.is_empty() {
-            return Ok(Reader::Here {
-                plan,
-                next: 0,
-                open: None,
-            });
+            return Ok(Reader::Here { plan, next: 0, open: None });
         }
         let shelf = Arc::new(Shelf::new(bytes));
         let filled = shelf.clone();
@@ -109,11 +101,7 @@ struct State {
 
 impl Shelf {
     fn new(bytes: usize) -> Self {
-        Shelf {
-            bytes,
-            state: Mutex::default(),
-            room: Condvar::new(),
-        }
+        Shelf { bytes, state: Mutex::default(), room: Condvar::new() }
     }
 
     /// Puts an item on the shelf when there is room; false when nobody takes any more.
@@ -124,10 +112,7 @@ impl Shelf {
         };
         let mut state = lock(&self.state);
         while state.held >= self.bytes && !state.closed {
-            state = self
-                .room
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.held += bytes;
         state.queue.push_back((item, bytes));

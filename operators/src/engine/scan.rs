@@ -42,19 +42,14 @@ impl Scan {
     /// that epochs become complete in order.
     fn slices(&self, index: usize, peers: usize) -> Vec<u64> {
         let slices = self.start..self.source.slices();
-        slices
-            .filter(|slice| *slice % peers as u64 == index as u64)
-            .collect()
+        slices.filter(|slice| *slice % peers as u64 == index as u64).collect()
     }
 
     fn check(&self) -> Result<()> {
         for key in KEY_COLUMNS {
             if !self.columns.iter().any(|column| column == key) {
                 return Err(Error::usage(
-                    format!(
-                        "the columns to read from {} lack `{key}`",
-                        self.source.uri()
-                    ),
+                    format!("the columns to read from {} lack `{key}`", self.source.uri()),
                     "name it: the engine finds groups by iteration and group_id",
                 ));
             }
@@ -79,11 +74,8 @@ pub(super) fn scan<'scope>(
         let slices = scan.slices(scope.index(), scope.peers());
         let prepared = faults.attempt("read", scan.start, || {
             scan.check()?;
-            let plan = Plan {
-                source: scan.source.clone(),
-                columns: scan.columns.clone(),
-                slices: slices.clone(),
-            };
+            let plan =
+                Plan { source: scan.source.clone(), columns: scan.columns.clone(), slices: slices.clone() };
             Reader::new(plan, scan.read_ahead_bytes, wake)
         });
         let mut state = prepared.map(|reader| State {
@@ -94,8 +86,7 @@ pub(super) fn scan<'scope>(
         });
         let mut capability = Some(capability);
         move |output| {
-            let (Some(work), Some(held), false) = (&mut state, &mut capability, faults.raised())
-            else {
+            let (Some(work), Some(held), false) = (&mut state, &mut capability, faults.raised()) else {
                 return;
             };
             match work.step(&faults, held, output, &mut handle) {

@@ -153,10 +153,6 @@ where
     drop(guards);
     let values: Option<Vec<T>> = values.into_iter().collect();
     values.ok_or_else(|| {
-        Error::external(
-            "a run",
-            "a worker ended without a result",
-            "this is a defect of meed",
-        )
+        Error::external("a run", "a worker ended without a result", "this is a defect of meed")
     })
 }

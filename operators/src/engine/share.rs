@@ -34,22 +34,16 @@ impl Session {
         let faults = self.faults().clone();
         let collected = heard.clone();
         self.worker().dataflow::<u64, _, _>(|scope| {
-            let told = source::<_, CapacityContainerBuilder<Batch>, _, _>(
-                scope,
-                "tell",
-                |capability, _| {
-                    let mut capability = Some(capability);
-                    move |output| {
-                        if let Some(capability) = capability.take() {
-                            for message in messages.drain(..) {
-                                output
-                                    .session(&capability)
-                                    .give_container(&mut Batch(message));
-                            }
+            let told = source::<_, CapacityContainerBuilder<Batch>, _, _>(scope, "tell", |capability, _| {
+                let mut capability = Some(capability);
+                move |output| {
+                    if let Some(capability) = capability.take() {
+                        for message in messages.drain(..) {
+                            output.session(&capability).give_container(&mut Batch(message));
                         }
                     }
-                },
-            );
+                }
+            });
             let to = |rows: &RecordBatch| number(rows, TO).unwrap_or_default() as usize;
             told.sink(to_worker_of(to), "hear", move |(input, _frontier)| {
                 input.for_each(|_, batch| {
@@ -106,29 +100,17 @@ fn messages(from: u64, peers: u64, mine: &[u8]) -> Result<Vec<RecordBatch>> {
 }
 
 fn number(rows: &RecordBatch, column: usize) -> Option<u64> {
-    let numbers = rows
-        .columns()
-        .get(column)?
-        .as_primitive_opt::<UInt64Type>()?;
+    let numbers = rows.columns().get(column)?.as_primitive_opt::<UInt64Type>()?;
     numbers.values().first().copied()
 }
 
 fn hear(rows: &RecordBatch, heard: &mut BTreeMap<u64, Parts>) -> Result<()> {
-    let data = rows
-        .columns()
-        .get(DATA)
-        .and_then(|data| data.as_binary_opt::<i32>());
+    let data = rows.columns().get(DATA).and_then(|data| data.as_binary_opt::<i32>());
     let numbers = (number(rows, FROM), number(rows, PART), number(rows, PARTS));
     let ((Some(from), Some(part), Some(parts)), Some(data)) = (numbers, data) else {
-        return Err(Error::external(
-            "sharing",
-            "a message is torn",
-            "this is a defect of meed",
-        ));
+        return Err(Error::external("sharing", "a message is torn", "this is a defect of meed"));
     };
-    let entry = heard
-        .entry(from)
-        .or_insert_with(|| (parts, BTreeMap::new()));
+    let entry = heard.entry(from).or_insert_with(|| (parts, BTreeMap::new()));
     entry.1.insert(part, data.value(0).to_vec());
     Ok(())
 }

@@ -56,12 +56,7 @@ fn of_text<O: OffsetSizeTrait>(offsets: &[O], offset: usize, length: usize) -> u
     bytes + length * size_of::<O>()
 }
 
-fn of_list<O: OffsetSizeTrait>(
-    values: &dyn Array,
-    offsets: &[O],
-    offset: usize,
-    length: usize,
-) -> usize {
+fn of_list<O: OffsetSizeTrait>(values: &dyn Array, offsets: &[O], offset: usize, length: usize) -> usize {
     let start = offsets[offset].as_usize();
     let end = offsets[offset + length].as_usize();
     bytes_of(values, start, end - start) + length * size_of::<O>()
@@ -80,16 +75,8 @@ mod tests {
             (0..10).map(|row| Some(vec![Some(0.5); row * 10])),
         );
         let rows = RecordBatch::try_from_iter([
-            (
-                "a",
-                Arc::new(Int64Array::from_iter_values(0..10)) as ArrayRef,
-            ),
-            (
-                "b",
-                Arc::new(StringArray::from_iter_values(
-                    (0..10).map(|row| "x".repeat(row)),
-                )),
-            ),
+            ("a", Arc::new(Int64Array::from_iter_values(0..10)) as ArrayRef),
+            ("b", Arc::new(StringArray::from_iter_values((0..10).map(|row| "x".repeat(row))))),
             ("c", Arc::new(lists)),
         ])
         .unwrap();

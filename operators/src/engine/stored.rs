@@ -121,9 +121,7 @@ impl Session {
                     }
                     Found::SliceEnd(slice) => {
                         let message = worker.close(&guard, slice)?;
-                        output
-                            .session(capability)
-                            .give_container(&mut Batch(message));
+                        output.session(capability).give_container(&mut Batch(message));
                         tell(0, 1);
                     }
                     Found::End => {}
@@ -135,15 +133,9 @@ impl Session {
         self.complete()?;
 
         let (rows_in, rows_out) = counts.get();
-        let mine = [rows_in, rows_out, commits.get()]
-            .map(u64::to_le_bytes)
-            .concat();
+        let mine = [rows_in, rows_out, commits.get()].map(u64::to_le_bytes).concat();
         let all = self.share(&mine)?;
-        let total = |index| {
-            (0..all.len())
-                .map(|worker| number(&all, worker, index))
-                .sum()
-        };
+        let total = |index| (0..all.len()).map(|worker| number(&all, worker, index)).sum();
         Ok(RunReport {
             rows_in: total(0),
             rows_out: total(1),
@@ -159,14 +151,7 @@ impl Session {
         let (total_rows, total_slices) = (run.source.rows(), run.source.slices());
         move |rows, slices| {
             if let Some(report) = &report {
-                report(Progress {
-                    worker,
-                    gathering: false,
-                    rows,
-                    total_rows,
-                    slices,
-                    total_slices,
-                });
+                report(Progress { worker, gathering: false, rows, total_rows, slices, total_slices });
             }
         }
     }

@@ -139,13 +139,7 @@ impl Units {
         let (iteration, group) = keys.at(batch.num_rows() - 1);
         self.open = Some((iteration, group.to_owned()));
         self.rows += batch.num_rows() as u64;
-        Ok((
-            runs.iter()
-                .map(|run| run.start)
-                .filter(|row| *row > 0)
-                .collect(),
-            continues,
-        ))
+        Ok((runs.iter().map(|run| run.start).filter(|row| *row > 0).collect(), continues))
     }
 
     fn reappears(&self, iteration: i64, group: &str, first: u64, again: u64) -> Error {
@@ -175,14 +169,8 @@ mod tests {
         let columns: [(&str, ArrayRef); 4] = [
             ("iteration", Arc::new(Int64Array::from(vec![0; ids.len()]))),
             ("group_id", Arc::new(StringArray::from_iter_values(names))),
-            (
-                "row",
-                Arc::new(Int64Array::from_iter_values(0..ids.len() as i64)),
-            ),
-            (
-                "text",
-                Arc::new(StringArray::from(vec!["x".repeat(text); ids.len()])),
-            ),
+            ("row", Arc::new(Int64Array::from_iter_values(0..ids.len() as i64))),
+            ("text", Arc::new(StringArray::from(vec!["x".repeat(text); ids.len()]))),
         ];
         RecordBatch::try_from_iter(columns).unwrap()
     }
@@ -252,9 +240,6 @@ mod tests {
         let error = units.push(&rows(&[(2, 1), (0, 2)], 10)).unwrap_err();
         let message = error.to_string();
         assert!(message.contains("`g0`"), "{message}");
-        assert!(
-            message.contains("row 0 of slice 3 and again at row 7"),
-            "{message}"
-        );
+        assert!(message.contains("row 0 of slice 3 and again at row 7"), "{message}");
     }
 }

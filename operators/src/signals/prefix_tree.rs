@@ -55,11 +55,16 @@ impl AddSignals for PrefixTree {
         let ids = unit.list("token_ids").ok_or_else(|| missing("token_ids"))?;
         let values = unit.column(&self.value).ok_or_else(|| missing(&self.value))?;
         let values = values.as_primitive_opt::<Float64Type>().ok_or_else(|| {
-            Error::data(Place::default().column(&self.value), "is not a Float64", "back up a number per rollout")
+            Error::data(
+                Place::default().column(&self.value),
+                "is not a Float64",
+                "back up a number per rollout",
+            )
         })?;
-        let tokens = ids.values().as_primitive_opt::<Int32Type>().ok_or_else(|| {
-            Error::data(Place::default().column("token_ids"), "is not a list of Int32", "")
-        })?;
+        let tokens = ids
+            .values()
+            .as_primitive_opt::<Int32Type>()
+            .ok_or_else(|| Error::data(Place::default().column("token_ids"), "is not a list of Int32", ""))?;
         let offsets = ids.value_offsets();
         let sequence = |row: usize| &tokens.values()[offsets[row] as usize..offsets[row + 1] as usize];
         let mut branches: Vec<Vec<Branch>> = (0..unit.rows()).map(|_| Vec::new()).collect();
@@ -69,10 +74,11 @@ impl AddSignals for PrefixTree {
             open.reverse();
             while let Some((rows, start)) = open.pop() {
                 let end = shared_end(&rows, start, &sequence);
-                let known: Vec<f64> = rows.iter().filter(|&&row| values.is_valid(row)).map(|&row| values.value(row)).collect();
-                let value = known.first().map(|&first| {
-                    first + known.iter().map(|x| x - first).sum::<f64>() / known.len() as f64
-                });
+                let known: Vec<f64> =
+                    rows.iter().filter(|&&row| values.is_valid(row)).map(|&row| values.value(row)).collect();
+                let value = known
+                    .first()
+                    .map(|&first| first + known.iter().map(|x| x - first).sum::<f64>() / known.len() as f64);
                 for &row in &rows {
                     branches[row].push(Branch { end, node: nodes, value, visits: rows.len() as i64 });
                 }
@@ -97,20 +103,35 @@ impl AddSignals for PrefixTree {
             worth.append(true);
             visits.append(true);
         }
-        Ok(vec![Arc::new(ends.finish()), Arc::new(nodes.finish()), Arc::new(worth.finish()), Arc::new(visits.finish())])
+        Ok(vec![
+            Arc::new(ends.finish()),
+            Arc::new(nodes.finish()),
+            Arc::new(worth.finish()),
+            Arc::new(visits.finish()),
+        ])
     }
 }
 
 fn missing(name: &str) -> Error {
-    Error::MissingSignal { recipe: "prefix_tree".into(), signal: name.into(), hint: crate::credit::provider(name).into() }
+    Error::MissingSignal {
+        recipe: "prefix_tree".into(),
+        signal: name.into(),
+        hint: crate::credit::provider(name).into(),
+    }
 }
 
 /// Rollouts that go on at `start`, by their token there, in order of first appearance.
-fn split<'a>(rows: Vec<usize>, start: usize, sequence: &impl Fn(usize) -> &'a [i32]) -> Vec<(Vec<usize>, usize)> {
+fn split<'a>(
+    rows: Vec<usize>,
+    start: usize,
+    sequence: &impl Fn(usize) -> &'a [i32],
+) -> Vec<(Vec<usize>, usize)> {
     let mut sets: Vec<(i32, Vec<usize>)> = Vec::new();
     let mut known = std::collections::HashMap::new();
     for row in rows {
-        let Some(&token) = sequence(row).get(start) else { continue };
+        let Some(&token) = sequence(row).get(start) else {
+            continue;
+        };
         let at = *known.entry(token).or_insert_with(|| {
             sets.push((token, Vec::new()));
             sets.len() - 1
@@ -122,7 +143,9 @@ fn split<'a>(rows: Vec<usize>, start: usize, sequence: &impl Fn(usize) -> &'a [i
 
 /// Where rollouts that share the token at `start` first part or end.
 fn shared_end<'a>(rows: &[usize], start: usize, sequence: &impl Fn(usize) -> &'a [i32]) -> usize {
-    let Some((&first, others)) = rows.split_first() else { return start };
+    let Some((&first, others)) = rows.split_first() else {
+        return start;
+    };
     let lead = sequence(first);
     others.iter().fold(lead.len(), |end, &row| {
         let other = sequence(row);

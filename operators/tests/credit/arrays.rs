@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
+};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::Field;
 
@@ -83,7 +85,9 @@ pub fn columns(data: &Data, order: &[usize]) -> Vec<(&'static str, ArrayRef)> {
         ("agent_spots", lists!(integers, row, row.agent_spots.clone())),
     ];
     if data.given_turns {
-        let turns = |values: Vec<Option<i64>>| Arc::new(Int32Array::from_iter(values.into_iter().map(|x| x.map(|x| x as i32)))) as ArrayRef;
+        let turns = |values: Vec<Option<i64>>| {
+            Arc::new(Int32Array::from_iter(values.into_iter().map(|x| x.map(|x| x as i32)))) as ArrayRef
+        };
         columns.push(("step_turns", lists!(turns, row, row.step_turns.as_deref().and_then(whole))));
     }
     columns
@@ -91,5 +95,8 @@ pub fn columns(data: &Data, order: &[usize]) -> Vec<(&'static str, ArrayRef)> {
 
 /// A record batch of the rows in the given order.
 pub fn batch(data: &Data, order: &[usize]) -> RecordBatch {
-    RecordBatch::try_from_iter_with_nullable(columns(data, order).into_iter().map(|(name, column)| (name, column, true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(
+        columns(data, order).into_iter().map(|(name, column)| (name, column, true)),
+    )
+    .unwrap()
 }

@@ -24,11 +24,23 @@ struct Item {
 }
 
 /// The items of a level with the key (scope, then seed where keyed) of each.
-fn items(data: &Data, name: &str, scope: Scope, keyed: bool, counted_at: Option<&str>, reads: &[&str]) -> Vec<Item> {
+fn items(
+    data: &Data,
+    name: &str,
+    scope: Scope,
+    keyed: bool,
+    counted_at: Option<&str>,
+    reads: &[&str],
+) -> Vec<Item> {
     let in_baseline = baseline(data, reads);
     let members = trainable(data, name, &in_baseline);
     let x = cells_of(data, name);
-    let fine = counted_at.map(|fine| (trainable(data, fine, &in_baseline), data.rows.iter().map(|row| crate::shape::owners(row, fine, name)).collect::<Vec<_>>()));
+    let fine = counted_at.map(|fine| {
+        (
+            trainable(data, fine, &in_baseline),
+            data.rows.iter().map(|row| crate::shape::owners(row, fine, name)).collect::<Vec<_>>(),
+        )
+    });
     let mut items = Vec::new();
     for (row, rollout) in data.rows.iter().enumerate() {
         let group = if scope == Scope::Batch { "" } else { &rollout.group };
@@ -37,11 +49,21 @@ fn items(data: &Data, name: &str, scope: Scope, keyed: bool, counted_at: Option<
         for at in 0..elements(rollout, name) {
             let counts = match &fine {
                 None => usize::from(members[row][at]),
-                Some((members, owners)) => (0..owners[row].len()).filter(|&i| members[row][i] && owners[row][i] == Some(at)).count(),
+                Some((members, owners)) => {
+                    (0..owners[row].len()).filter(|&i| members[row][i] && owners[row][i] == Some(at)).count()
+                }
             };
             let count = if in_baseline[row] && x[row][at].is_some() { counts } else { 0 };
             let member = in_baseline[row] && x[row][at].is_some() && members[row][at];
-            items.push(Item { member, row, at, key: key.clone(), x: x[row][at], count, weight: rollout.cost.map(f64::abs) });
+            items.push(Item {
+                member,
+                row,
+                at,
+                key: key.clone(),
+                x: x[row][at],
+                count,
+                weight: rollout.cost.map(f64::abs),
+            });
         }
     }
     items
@@ -66,10 +88,18 @@ fn repeated(class: &[&Item], value: impl Fn(&Item) -> Option<f64>) -> Vec<f64> {
 
 fn normalized(items: &[Item], norm: &Norm, scope: Scope) -> Vec<Option<f64>> {
     let mut classes: HashMap<&str, Vec<&Item>> = HashMap::new();
-    items.iter().for_each(|item| if let Some(key) = &item.key { classes.entry(key).or_default().push(item) });
+    items.iter().for_each(|item| {
+        if let Some(key) = &item.key {
+            classes.entry(key).or_default().push(item)
+        }
+    });
     let class = |item: &Item| item.key.as_deref().map(|key| classes[key].as_slice());
     let others = |item: &Item| -> Option<Vec<f64>> {
-        let rest: Vec<&Item> = class(item)?.iter().copied().filter(|other| (other.row, other.at) != (item.row, item.at)).collect();
+        let rest: Vec<&Item> = class(item)?
+            .iter()
+            .copied()
+            .filter(|other| (other.row, other.at) != (item.row, item.at))
+            .collect();
         Some(repeated(&rest, |item| item.x))
     };
     let all = |item: &Item| Some(repeated(class(item)?, |item| item.x));
@@ -83,7 +113,9 @@ fn normalized(items: &[Item], norm: &Norm, scope: Scope) -> Vec<Option<f64>> {
         Center::LeaveOneOut(_) => mean_of(&others(item)?),
         Center::Weighted(..) => {
             let members = class(item)?.iter().filter(|item| item.count > 0);
-            let (total, weight) = members.fold((0.0, 0.0), |(total, weight), item| (total + item.x.unwrap() * item.weight.unwrap(), weight + item.weight.unwrap()));
+            let (total, weight) = members.fold((0.0, 0.0), |(total, weight), item| {
+                (total + item.x.unwrap() * item.weight.unwrap(), weight + item.weight.unwrap())
+            });
             (weight != 0.0).then(|| total / weight)
         }
         Center::Given(_) => Some(0.25),
@@ -103,38 +135,54 @@ fn normalized(items: &[Item], norm: &Norm, scope: Scope) -> Vec<Option<f64>> {
         Scale::Mean(_) => mean_of(&all(item)?),
         Scale::Given(_) => Some(2.0),
     };
-    items.iter().map(|item| {
-        let scaled = || {
-            let centered = centered(item)?;
-            if norm.scale == Scale::None {
-                return Some(centered);
+    items
+        .iter()
+        .map(|item| {
+            let scaled = || {
+                let centered = centered(item)?;
+                if norm.scale == Scale::None {
+                    return Some(centered);
+                }
+                let scale = scale(item);
+                match norm.zero_std {
+                    ZeroStd::Divide => Some(centered / (scale? + norm.eps)),
+                    ZeroStd::Skip => Some(if scale.unwrap_or(0.0) == 0.0 {
+                        centered
+                    } else {
+                        centered / (scale? + norm.eps)
+                    }),
+                    ZeroStd::ZeroBelow(bound) => {
+                        Some(if scale.unwrap_or(0.0) <= bound { 0.0 } else { centered / (scale? + norm.eps) })
+                    }
+                }
+            };
+            if norm.singleton == Singleton::Formula {
+                return scaled();
             }
-            let scale = scale(item);
-            match norm.zero_std {
-                ZeroStd::Divide => Some(centered / (scale? + norm.eps)),
-                ZeroStd::Skip => Some(if scale.unwrap_or(0.0) == 0.0 { centered } else { centered / (scale? + norm.eps) }),
-                ZeroStd::ZeroBelow(bound) => Some(if scale.unwrap_or(0.0) <= bound { 0.0 } else { centered / (scale? + norm.eps) }),
+            // Singletons count values of the signal itself, not the finer ones.
+            let alone = class(item)?.iter().filter(|item| item.member).count() == 1;
+            match norm.singleton {
+                _ if !alone => scaled(),
+                Singleton::Zero => Some(item.x? * 0.0),
+                Singleton::Raw => item.x,
+                Singleton::RawOverOnePlusEps => Some(item.x? / (1.0 + norm.eps)),
+                Singleton::Null | Singleton::Formula => None,
             }
-        };
-        if norm.singleton == Singleton::Formula {
-            return scaled();
-        }
-        // Singletons count values of the signal itself, not the finer ones.
-        let alone = class(item)?.iter().filter(|item| item.member).count() == 1;
-        match norm.singleton {
-            _ if !alone => scaled(),
-            Singleton::Zero => Some(item.x? * 0.0),
-            Singleton::Raw => item.x,
-            Singleton::RawOverOnePlusEps => Some(item.x? / (1.0 + norm.eps)),
-            Singleton::Null | Singleton::Formula => None,
-        }
-    }).collect()
+        })
+        .collect()
 }
 
 fn some_norm(random: &mut Random, by: By, scope: Scope, counted: bool) -> Norm {
     let alike = scope != Scope::Batch && !counted;
     let mut centers = vec![Center::None, Center::Mean(by.clone()), Center::Given(value(0.25))];
-    let mut scales = vec![Scale::None, Scale::Std(by.clone()), Scale::StdOfCentered(by.clone()), Scale::StdAboutCenter(by.clone()), Scale::Mean(by.clone()), Scale::Given(value(2.0))];
+    let mut scales = vec![
+        Scale::None,
+        Scale::Std(by.clone()),
+        Scale::StdOfCentered(by.clone()),
+        Scale::StdAboutCenter(by.clone()),
+        Scale::Mean(by.clone()),
+        Scale::Given(value(2.0)),
+    ];
     if !counted {
         centers.extend([Center::LeaveOneOut(by.clone()), Center::Weighted(by.clone(), signal("cost").abs())]);
     }
@@ -149,7 +197,13 @@ fn some_norm(random: &mut Random, by: By, scope: Scope, counted: bool) -> Norm {
         variance_floor: random.pick(&[0.0, 0.5]),
         eps: random.pick(&[1e-6, 0.5]),
         zero_std: random.pick(&[ZeroStd::Divide, ZeroStd::Skip, ZeroStd::ZeroBelow(0.3)]),
-        singleton: random.pick(&[Singleton::Zero, Singleton::Raw, Singleton::RawOverOnePlusEps, Singleton::Null, Singleton::Formula]),
+        singleton: random.pick(&[
+            Singleton::Zero,
+            Singleton::Raw,
+            Singleton::RawOverOnePlusEps,
+            Singleton::Null,
+            Singleton::Formula,
+        ]),
         singleton_by: Some(by),
         counted_at: counted.then_some(TOKEN),
         once_per: None,

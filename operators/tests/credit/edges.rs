@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+};
 use arrow::datatypes::Float32Type;
 use meed_operators::credit::*;
 
@@ -16,7 +18,10 @@ type Tests = Cell<Vec<Option<f64>>>;
 fn rollouts(more: Vec<(&'static str, ArrayRef)>) -> RecordBatch {
     let masks = [whole(&[true, true]), whole(&[true, true])];
     let ends = [whole(&[1usize, 2]), whole(&[1, 2])];
-    let kinds = [whole(&["policy".to_owned(), "policy".to_owned()]), whole(&["policy".to_owned(), "user".to_owned()])];
+    let kinds = [
+        whole(&["policy".to_owned(), "policy".to_owned()]),
+        whole(&["policy".to_owned(), "user".to_owned()]),
+    ];
     let mut columns: Vec<(&str, ArrayRef)> = vec![
         ("iteration", Arc::new(Int64Array::from(vec![0, 0]))),
         ("group_id", Arc::new(StringArray::from(vec!["g", "g"]))),
@@ -27,7 +32,8 @@ fn rollouts(more: Vec<(&'static str, ArrayRef)>) -> RecordBatch {
         ("turn_kinds", list(&kinds, texts)),
     ];
     columns.extend(more);
-    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
+        .unwrap()
 }
 
 fn tests(cells: &[Tests]) -> ArrayRef {
@@ -50,7 +56,9 @@ fn null_lists_of_lists() {
         ("turn_test_passed", tests(&[Some(vec![None, b.clone()]), None])),
         ("turn_test_weights", tests(&[Some(vec![a.clone(), None]), Some(vec![b.clone(), Some(Vec::new())])])),
     ]);
-    let credit = Credit::new().define("passed", signal("turn_test_passed").or_else(-1.0)).define("weights", signal("turn_test_weights") * 2.0);
+    let credit = Credit::new()
+        .define("passed", signal("turn_test_passed").or_else(-1.0))
+        .define("weights", signal("turn_test_weights") * 2.0);
     let unit = Unit::new(batch.clone()).unwrap();
     let evaluated = evaluate(&checked(&credit, &batch).unwrap(), &unit, &BatchStatistics::default()).unwrap();
     let values = |name: &str| cells(&unit, evaluated.signal(name).unwrap());
@@ -61,15 +69,23 @@ fn null_lists_of_lists() {
         ("turn_test_weights", tests(&[Some(vec![b.clone(), b]), None])),
     ]);
     let unit = Unit::new(uneven.clone()).unwrap();
-    let error = evaluate(&checked(&credit, &uneven).unwrap(), &unit, &BatchStatistics::default()).err().unwrap().to_string();
-    assert_eq!(error, "rollout r1, column turn_test_weights: inner list 0 has 1 values, but another list of its level has 2");
+    let error = evaluate(&checked(&credit, &uneven).unwrap(), &unit, &BatchStatistics::default())
+        .err()
+        .unwrap()
+        .to_string();
+    assert_eq!(
+        error,
+        "rollout r1, column turn_test_weights: inner list 0 has 1 values, but another list of its level has 2"
+    );
 }
 
 /// An expression that the baseline rule shares with the advantage is evaluated anew for it.
 #[test]
 fn shared_with_the_baseline_rule() {
     let center = mean(signal("reward"), group());
-    let credit = Credit::new().in_baseline(signal("reward").greater(center.clone())).advantage(signal("reward") - center);
+    let credit = Credit::new()
+        .in_baseline(signal("reward").greater(center.clone()))
+        .advantage(signal("reward") - center);
     let apart: Credit = serde_json::from_str(&serde_json::to_string(&credit).unwrap()).unwrap();
     for credit in [credit, apart] {
         let result = assigned(&credit, rollouts(Vec::new())).unwrap();
@@ -88,7 +104,9 @@ fn null_outputs() {
             credit = credit.advantage(signal("reward"));
         }
         let rows = assigned(&credit, rollouts(Vec::new())).unwrap().rows;
-        let truth = |column: &str| rows.column_by_name(column).unwrap().as_boolean().iter().flatten().collect::<Vec<bool>>();
+        let truth = |column: &str| {
+            rows.column_by_name(column).unwrap().as_boolean().iter().flatten().collect::<Vec<bool>>()
+        };
         assert_eq!((truth("in_baseline"), truth("in_loss")), (vec![true, true], vec![false, true]), "{name}");
         let reasons = rows.column_by_name("reason").unwrap().as_string::<i32>().clone();
         assert_eq!((reasons.value(0), reasons.is_valid(1)), (format!("{name} is null").as_str(), false));
@@ -107,8 +125,15 @@ fn faults_have_their_place() {
     assert_eq!(error.to_string(), "mean(reward, by(batch)): was not gathered over the batch");
     let outside = Credit::new().advantage(signal("reward").place(TOKEN, count(TOKEN), Reduction::Sum));
     let error = assigned(&outside, rollouts(Vec::new())).err().unwrap();
-    assert_eq!(error.to_string(), "rollout r1, column token: position 2 lies outside the 2 tokens of the rollout");
-    let elsewhere = Credit::new().advantage(send(signal("reward"), text("r1"), Some(count(TOKEN)), Reduction::Sum));
+    assert_eq!(
+        error.to_string(),
+        "rollout r1, column token: position 2 lies outside the 2 tokens of the rollout"
+    );
+    let elsewhere =
+        Credit::new().advantage(send(signal("reward"), text("r1"), Some(count(TOKEN)), Reduction::Sum));
     let error = assigned(&elsewhere, rollouts(Vec::new())).err().unwrap();
-    assert_eq!(error.to_string(), "rollout r1, column position: token 2 lies outside the 2 tokens of the rollout that receives it");
+    assert_eq!(
+        error.to_string(),
+        "rollout r1, column position: token 2 lies outside the 2 tokens of the rollout that receives it"
+    );
 }

@@ -10,8 +10,24 @@ use crate::program::{checked, statistics};
 use crate::shape::{LEVELS, level};
 
 const SIGNALS: [&str; 18] = [
-    "reward", "cost", "seed", "label", "parent", "split", "token_scores", "token_marks", "step_rewards", "step_states",
-    "step_agents", "turn_scores", "turn_test_passed", "test_weights", "macro_scores", "slice_scores", "agent_scores", "agent_ids",
+    "reward",
+    "cost",
+    "seed",
+    "label",
+    "parent",
+    "split",
+    "token_scores",
+    "token_marks",
+    "step_rewards",
+    "step_states",
+    "step_agents",
+    "turn_scores",
+    "turn_test_passed",
+    "test_weights",
+    "macro_scores",
+    "slice_scores",
+    "agent_scores",
+    "agent_ids",
 ];
 
 fn leaf(random: &mut Random) -> Expr {
@@ -34,7 +50,10 @@ fn members_of(random: &mut Random, depth: usize) -> Members {
 }
 
 fn by(random: &mut Random, depth: usize) -> By {
-    let mut by = By { scope: random.pick(&[Scope::Rollout, Scope::Group, Scope::Group, Scope::Batch]), keys: Vec::new() };
+    let mut by = By {
+        scope: random.pick(&[Scope::Rollout, Scope::Group, Scope::Group, Scope::Batch]),
+        keys: Vec::new(),
+    };
     for _ in 0..random.below(2) {
         by = by.and(expression(random, depth));
     }
@@ -48,7 +67,15 @@ fn expression(random: &mut Random, depth: usize) -> Expr {
         return leaf(random);
     }
     let reductions = [Sum, Mean, Min, Max, First, Last, Count, Any, All];
-    let statistics = [Statistic::Sum, Statistic::Count, Statistic::Mean, Statistic::Min, Statistic::Variance { ddof: 1 }, Statistic::Median, Statistic::Distinct];
+    let statistics = [
+        Statistic::Sum,
+        Statistic::Count,
+        Statistic::Mean,
+        Statistic::Min,
+        Statistic::Variance { ddof: 1 },
+        Statistic::Median,
+        Statistic::Distinct,
+    ];
     let depth = depth - 1;
     let x = expression(random, depth);
     match random.below(22) {
@@ -62,29 +89,59 @@ fn expression(random: &mut Random, depth: usize) -> Expr {
         7 => x.or_else(expression(random, depth)),
         8 => x.null_if(expression(random, depth)),
         9 => x.is_null(),
-        10 => random.pick(&[-x.clone(), x.clone().abs(), x.clone().sign(), x.clone().floor(), x.clone().tanh(), x.negated()]),
-        11 => { let initial = random.chance(50).then(|| expression(random, depth)); x.shift(random.below(5) as i64 - 2, initial).over(members_of(random, depth)) }
-        12 => { let scan = x.scan(random.pick(&[Running::Sum, Running::Mean, Running::Min, Running::Count])).over(members_of(random, depth)); if random.chance(50) { scan.backward() } else { scan.exclusive() } }
+        10 => random.pick(&[
+            -x.clone(),
+            x.clone().abs(),
+            x.clone().sign(),
+            x.clone().floor(),
+            x.clone().tanh(),
+            x.negated(),
+        ]),
+        11 => {
+            let initial = random.chance(50).then(|| expression(random, depth));
+            x.shift(random.below(5) as i64 - 2, initial).over(members_of(random, depth))
+        }
+        12 => {
+            let scan = x
+                .scan(random.pick(&[Running::Sum, Running::Mean, Running::Min, Running::Count]))
+                .over(members_of(random, depth));
+            if random.chance(50) { scan.backward() } else { scan.exclusive() }
+        }
         13 => x.recur(expression(random, depth)).over(members_of(random, depth)),
         14 | 15 => {
-            let reduced = x.reduce(level(random.pick(&LEVELS)), random.pick(&reductions)).over(members_of(random, depth));
+            let reduced = x
+                .reduce(level(random.pick(&LEVELS)), random.pick(&reductions))
+                .over(members_of(random, depth));
             let reduced = if random.chance(25) { reduced.empty(1.0) } else { reduced };
             if random.chance(25) { reduced.weighted(expression(random, depth)) } else { reduced }
         }
         16 => x.spread(level(random.pick(&LEVELS))),
         17 => x.at_last(level(random.pick(&LEVELS))).over(members_of(random, depth)),
-        18 => { let place = expression(random, depth); x.place(random.pick(&[STEP, TOKEN, TURN]), place, random.pick(&reductions)) }
+        18 => {
+            let place = expression(random, depth);
+            x.place(random.pick(&[STEP, TOKEN, TURN]), place, random.pick(&reductions))
+        }
         19 | 20 => {
-            let mut statistic = aggregate(random.pick(&statistics), x, by(random, depth)).over(members_of(random, depth));
-            if random.chance(20) { statistic = statistic.of_others(); }
-            if random.chance(20) { statistic = statistic.once_per(expression(random, depth)); }
-            if random.chance(20) { statistic = statistic.weighted(expression(random, depth)); }
+            let mut statistic =
+                aggregate(random.pick(&statistics), x, by(random, depth)).over(members_of(random, depth));
+            if random.chance(20) {
+                statistic = statistic.of_others();
+            }
+            if random.chance(20) {
+                statistic = statistic.once_per(expression(random, depth));
+            }
+            if random.chance(20) {
+                statistic = statistic.weighted(expression(random, depth));
+            }
             statistic
         }
         _ => match random.below(3) {
             0 => rank(x, by(random, depth), true).over(members_of(random, depth)),
             1 => fetch(x, expression(random, depth), expression(random, depth)),
-            _ => { let at = random.chance(30).then(|| signal("split")); send(x, signal("parent"), at, random.pick(&reductions)) }
+            _ => {
+                let at = random.chance(30).then(|| signal("split"));
+                send(x, signal("parent"), at, random.pick(&reductions))
+            }
         },
     }
 }
@@ -104,16 +161,25 @@ fn result(credit: &Credit, batch: RecordBatch, known: Option<&BatchStatistics>) 
     for (name, column) in &evaluated.signals {
         let kind = &checked.types[name];
         let fits = match (&column.values, kind.value) {
-            (Values::Number(values), ValueType::Integer) => (0..values.len()).all(|i| !column.is_valid(i) || values[i].fract() == 0.0 || !values[i].is_finite()),
-            (Values::Number(_), ValueType::Number) | (Values::Boolean(_), ValueType::Boolean | ValueType::Number) | (Values::Text(_), ValueType::Text) => true,
+            (Values::Number(values), ValueType::Integer) => (0..values.len())
+                .all(|i| !column.is_valid(i) || values[i].fract() == 0.0 || !values[i].is_finite()),
+            (Values::Number(_), ValueType::Number)
+            | (Values::Boolean(_), ValueType::Boolean | ValueType::Number)
+            | (Values::Text(_), ValueType::Text) => true,
             _ => false,
         };
         assert!(fits && column.level == kind.level, "{credit}: {kind:?}, but {column:?}");
     }
     let bits = evaluated.signals.iter().map(|(_, column)| match &column.values {
-        Values::Number(values) => (0..values.len()).map(|i| if column.is_valid(i) { format!("{:x} ", values[i].to_bits()) } else { "null ".into() }).collect::<String>(),
-        Values::Boolean(values) => (0..values.len()).map(|i| format!("{:?} ", column.is_valid(i).then_some(values[i]))).collect(),
-        Values::Text(values) => (0..column.len()).map(|i| format!("{:?} ", column.is_valid(i).then(|| values.value(i)))).collect(),
+        Values::Number(values) => (0..values.len())
+            .map(|i| if column.is_valid(i) { format!("{:x} ", values[i].to_bits()) } else { "null ".into() })
+            .collect::<String>(),
+        Values::Boolean(values) => {
+            (0..values.len()).map(|i| format!("{:?} ", column.is_valid(i).then_some(values[i]))).collect()
+        }
+        Values::Text(values) => {
+            (0..column.len()).map(|i| format!("{:?} ", column.is_valid(i).then(|| values.value(i)))).collect()
+        }
     });
     Ok(format!("{:?} {:?}", bits.collect::<Vec<String>>(), evaluated.reasons))
 }
@@ -127,13 +193,21 @@ fn law(seed: u64) -> bool {
         let credit = Credit::new().define("a", expression(random, 4)).define("b", expression(random, 2));
         checked(&credit, &whole).ok().map(|checked| (credit, checked))
     });
-    let Some((credit, checked)) = fitting else { return false };
+    let Some((credit, checked)) = fitting else {
+        return false;
+    };
     let reference = result(&credit, whole.clone(), None);
-    assert_eq!(reference, result(&credit, batch(&data, &random.shuffled(straight.len())), None), "order: {credit}");
-    let indices: Vec<usize> = checked.columns.iter().map(|name| whole.schema().index_of(name).unwrap()).collect();
+    assert_eq!(
+        reference,
+        result(&credit, batch(&data, &random.shuffled(straight.len())), None),
+        "order: {credit}"
+    );
+    let indices: Vec<usize> =
+        checked.columns.iter().map(|name| whole.schema().index_of(name).unwrap()).collect();
     assert_eq!(reference, result(&credit, whole.project(&indices).unwrap(), None), "honesty: {credit}");
     if checked.passes() > 0 && reference.is_ok() {
-        let units: Vec<Unit> = data.groups().iter().rev().map(|group| Unit::new(batch(&data, group)).unwrap()).collect();
+        let units: Vec<Unit> =
+            data.groups().iter().rev().map(|group| Unit::new(batch(&data, group)).unwrap()).collect();
         let known = statistics(&checked, &units.iter().collect::<Vec<_>>()).unwrap();
         assert_eq!(reference, result(&credit, whole, Some(&known)), "slices: {credit}");
     }

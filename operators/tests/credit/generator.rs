@@ -42,7 +42,8 @@ impl Random {
     }
 
     fn texts(&mut self, length: usize, from: &[&str]) -> Cell<String> {
-        (!self.chance(6)).then(|| (0..length).map(|_| (!self.chance(12)).then(|| self.pick(from).to_owned())).collect())
+        (!self.chance(6))
+            .then(|| (0..length).map(|_| (!self.chance(12)).then(|| self.pick(from).to_owned())).collect())
     }
 
     pub fn shuffled(&mut self, length: usize) -> Vec<usize> {
@@ -99,7 +100,14 @@ fn rollout(random: &mut Random, given_turns: bool) -> Row {
     row.step_kinds = (0..steps).map(|_| random.pick(&kinds).to_owned()).collect();
     if given_turns && !random.chance(15) {
         let mut turn = 0;
-        row.step_turns = Some((0..steps).map(|_| { turn += random.below(3) as i64 / 2; turn }).collect());
+        row.step_turns = Some(
+            (0..steps)
+                .map(|_| {
+                    turn += random.below(3) as i64 / 2;
+                    turn
+                })
+                .collect(),
+        );
     }
     row.step_rewards = random.numbers(steps);
     row.step_states = random.texts(steps, &["s1", "s2", "s3", "south"]);
@@ -109,14 +117,25 @@ fn rollout(random: &mut Random, given_turns: bool) -> Row {
     let tests = random.below(4);
     row.test_weights = Some((0..tests).map(|_| (!random.chance(12)).then(|| random.number())).collect());
     row.passed = (!random.chance(10)).then(|| {
-        (0..turns).map(|_| (!random.chance(10)).then(|| (0..tests).map(|_| (!random.chance(12)).then(|| random.number())).collect())).collect()
+        (0..turns)
+            .map(|_| {
+                (!random.chance(10))
+                    .then(|| (0..tests).map(|_| (!random.chance(12)).then(|| random.number())).collect())
+            })
+            .collect()
     });
     row.macros = spans(random, tokens, false);
     row.slices = spans(random, tokens, true);
     let agents = random.below(4);
-    row.agent_ids = Some(["x", "y", "w"][..agents].iter().map(|&id| (!random.chance(10)).then(|| id.to_owned())).collect());
+    row.agent_ids = Some(
+        ["x", "y", "w"][..agents].iter().map(|&id| (!random.chance(10)).then(|| id.to_owned())).collect(),
+    );
     row.agent_scores = random.numbers(agents);
-    row.agent_spots = Some((0..agents).map(|_| (steps > 0 && !random.chance(15)).then(|| random.below(steps.max(1)) as i64)).collect());
+    row.agent_spots = Some(
+        (0..agents)
+            .map(|_| (steps > 0 && !random.chance(15)).then(|| random.below(steps.max(1)) as i64))
+            .collect(),
+    );
     row
 }
 
@@ -131,7 +150,8 @@ fn mask(random: &mut Random, tokens: usize) -> Vec<bool> {
 /// Spans in order, possibly empty; with gaps between them where asked.
 fn spans(random: &mut Random, tokens: usize, gaps: bool) -> Spans {
     let count = random.below(5);
-    let mut cuts: Vec<usize> = (0..if gaps { 2 * count } else { count }).map(|_| random.below(tokens + 1)).collect();
+    let mut cuts: Vec<usize> =
+        (0..if gaps { 2 * count } else { count }).map(|_| random.below(tokens + 1)).collect();
     cuts.sort_unstable();
     let (starts, ends): (Vec<usize>, Vec<usize>) = if gaps {
         cuts.chunks(2).map(|pair| (pair[0], pair[1])).unzip()
@@ -145,7 +165,9 @@ fn spans(random: &mut Random, tokens: usize, gaps: bool) -> Spans {
 fn send_positions(random: &mut Random, rows: &mut [Row]) {
     for row in 0..rows.len() {
         let parent = rows.iter().find(|other| {
-            other.iteration == rows[row].iteration && other.group == rows[row].group && Some(&other.id) == rows[row].parent.as_ref()
+            other.iteration == rows[row].iteration
+                && other.group == rows[row].group
+                && Some(&other.id) == rows[row].parent.as_ref()
         });
         let tokens = parent.map_or(0, Row::tokens);
         if tokens > 0 && !random.chance(10) {

@@ -43,9 +43,15 @@ pub fn outcome(credit: &Credit, batch: RecordBatch, known: Option<&BatchStatisti
     let assignment = assignment(credit, &batch);
     let unit = Unit::new(batch).unwrap();
     let own = statistics(&assignment.checked, &[&unit]).unwrap();
-    let assigned = assignment.assign(&unit, known.unwrap_or(&own)).unwrap_or_else(|error| panic!("{credit}: {error}"));
+    let assigned =
+        assignment.assign(&unit, known.unwrap_or(&own)).unwrap_or_else(|error| panic!("{credit}: {error}"));
     let signals = assigned.evaluated.signals.iter().map(|(name, column)| (name.clone(), bits(&unit, column)));
-    Outcome { signals: signals.collect(), rows: assigned.rows, in_baseline: assigned.evaluated.in_baseline, reasons: assigned.evaluated.reasons }
+    Outcome {
+        signals: signals.collect(),
+        rows: assigned.rows,
+        in_baseline: assigned.evaluated.in_baseline,
+        reasons: assigned.evaluated.reasons,
+    }
 }
 
 fn canonical(data: &Data) -> Vec<usize> {
@@ -117,10 +123,16 @@ fn silence(name: &str, credit: &Credit, data: &Data, seed: u64) {
         assert!(!result.in_baseline[row], "silence of {name}: {column}");
         let text = |name: &str| result.rows.column_by_name(name).unwrap().as_string::<i32>().clone();
         let truth = |name: &str| result.rows.column_by_name(name).unwrap().as_boolean().clone();
-        assert!(!truth("in_loss").value(row) && !truth("in_baseline").value(row), "silence of {name}: {column}");
+        assert!(
+            !truth("in_loss").value(row) && !truth("in_baseline").value(row),
+            "silence of {name}: {column}"
+        );
         assert!(text("reason").is_valid(row), "silence of {name}: {column} without a reason");
         let advantages = result.rows.column_by_name("token_advantages").unwrap().as_list::<i32>().value(row);
-        assert!(advantages.as_primitive::<Float32Type>().values().iter().all(|&x| x == 0.0), "silence of {name}: {column}");
+        assert!(
+            advantages.as_primitive::<Float32Type>().values().iter().all(|&x| x == 0.0),
+            "silence of {name}: {column}"
+        );
         let others: Vec<usize> = canonical(data).into_iter().filter(|&other| other != row).collect();
         if others.is_empty() {
             continue;
@@ -128,7 +140,11 @@ fn silence(name: &str, credit: &Credit, data: &Data, seed: u64) {
         let without = outcome(credit, batch(&silent, &others), None);
         for ((signal, with), (_, without)) in result.signals.iter().zip(&without.signals) {
             let with: Vec<&String> = others.iter().map(|&row| &with[row]).collect();
-            assert_eq!(with, without.iter().collect::<Vec<_>>(), "silence of {name}: {column} changes signal {signal} of others");
+            assert_eq!(
+                with,
+                without.iter().collect::<Vec<_>>(),
+                "silence of {name}: {column} changes signal {signal} of others"
+            );
         }
     }
 }
@@ -194,9 +210,16 @@ fn a_nan_is_a_fault_with_its_place() {
     let zero = || signal("reward") - signal("reward");
     let nan = || zero() / zero();
     let programs = [
-        ("plain", nan()), ("sign", nan().sign()), ("min", nan().min(1.0)), ("clamp", nan().clamp(0.0, 1.0)),
-        ("scan", nan().spread(TOKEN).scan(Running::Min)), ("max", maximum(nan(), group())), ("least", minimum(nan(), meed_operators::credit::batch())),
-        ("reduce", nan().spread(TOKEN).reduce(ROLLOUT, Reduction::Max)), ("mean", mean(nan(), meed_operators::credit::batch())), ("others", maximum(nan(), group()).of_others()),
+        ("plain", nan()),
+        ("sign", nan().sign()),
+        ("min", nan().min(1.0)),
+        ("clamp", nan().clamp(0.0, 1.0)),
+        ("scan", nan().spread(TOKEN).scan(Running::Min)),
+        ("max", maximum(nan(), group())),
+        ("least", minimum(nan(), meed_operators::credit::batch())),
+        ("reduce", nan().spread(TOKEN).reduce(ROLLOUT, Reduction::Max)),
+        ("mean", mean(nan(), meed_operators::credit::batch())),
+        ("others", maximum(nan(), group()).of_others()),
     ];
     let mut data = dataset(5);
     data.rows.truncate(1);
@@ -205,8 +228,10 @@ fn a_nan_is_a_fault_with_its_place() {
     data.rows.push(data.rows[0].clone());
     data.rows[1].id = "r9".into();
     for row in &mut data.rows {
-        (row.step_ends, row.step_kinds, row.macros, row.slices) = (vec![1], vec!["policy".into()], Default::default(), Default::default());
-        (row.token_scores, row.token_marks, row.step_rewards, row.turn_scores, row.passed, row.step_turns) = (None, None, None, None, None, None);
+        (row.step_ends, row.step_kinds, row.macros, row.slices) =
+            (vec![1], vec!["policy".into()], Default::default(), Default::default());
+        (row.token_scores, row.token_marks, row.step_rewards, row.turn_scores, row.passed, row.step_turns) =
+            (None, None, None, None, None, None);
         (row.step_states, row.step_agents) = (None, None);
     }
     for (name, expr) in programs {

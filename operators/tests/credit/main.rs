@@ -1,5 +1,14 @@
 //! Credit expressions against a naive reference, their laws, their checker and the operators that add signals.
-#![allow(clippy::type_complexity, clippy::needless_range_loop, clippy::double_ended_iterator_last, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+#![allow(
+    clippy::type_complexity,
+    clippy::needless_range_loop,
+    clippy::double_ended_iterator_last,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
 
 mod arrays;
 mod checker;

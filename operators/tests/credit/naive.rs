@@ -11,38 +11,56 @@ fn with_value(cells: &[Option<f64>], members: &[bool]) -> Vec<usize> {
 }
 
 pub fn shift(x: &Cells, by: i64, initial: Option<&Cells>, members: &Truth) -> Cells {
-    x.iter().enumerate().map(|(row, cells)| {
-        let order: Vec<usize> = (0..cells.len()).filter(|&i| members[row][i]).collect();
-        (0..cells.len()).map(|i| {
-            let at = order.iter().position(|&member| member == i)? as i64 - by;
-            match usize::try_from(at).ok().and_then(|at| order.get(at)) {
-                Some(&from) => cells[from],
-                None => initial?[row][i],
-            }
-        }).collect()
-    }).collect()
+    x.iter()
+        .enumerate()
+        .map(|(row, cells)| {
+            let order: Vec<usize> = (0..cells.len()).filter(|&i| members[row][i]).collect();
+            (0..cells.len())
+                .map(|i| {
+                    let at = order.iter().position(|&member| member == i)? as i64 - by;
+                    match usize::try_from(at).ok().and_then(|at| order.get(at)) {
+                        Some(&from) => cells[from],
+                        None => initial?[row][i],
+                    }
+                })
+                .collect()
+        })
+        .collect()
 }
 
-pub fn scan(x: &Cells, running: Running, backward: bool, exclusive: bool, restart: Option<&Cells>, members: &Truth) -> Cells {
-    x.iter().enumerate().map(|(row, cells)| {
-        let taking_part = with_value(cells, &members[row]);
-        (0..cells.len()).map(|i| {
-            // The stretch that the running value at `i` covers: back to the nearest restart.
-            let starts = |at: usize| restart.is_some_and(|restart| restart[row][at] == Some(1.0));
-            let behind: Vec<usize> = if backward {
-                let begin = (i..cells.len()).find(|&at| starts(at)).unwrap_or(cells.len() - 1);
-                (i..=begin).rev().collect()
-            } else {
-                let begin = (0..=i).rev().find(|&at| starts(at)).unwrap_or(0);
-                (begin..=i).collect()
-            };
-            let values: Vec<f64> = behind.into_iter()
-                .filter(|at| taking_part.contains(at) && !(exclusive && *at == i))
-                .map(|at| cells[at].unwrap())
-                .collect();
-            running_value(&values, running)
-        }).collect()
-    }).collect()
+pub fn scan(
+    x: &Cells,
+    running: Running,
+    backward: bool,
+    exclusive: bool,
+    restart: Option<&Cells>,
+    members: &Truth,
+) -> Cells {
+    x.iter()
+        .enumerate()
+        .map(|(row, cells)| {
+            let taking_part = with_value(cells, &members[row]);
+            (0..cells.len())
+                .map(|i| {
+                    // The stretch that the running value at `i` covers: back to the nearest restart.
+                    let starts = |at: usize| restart.is_some_and(|restart| restart[row][at] == Some(1.0));
+                    let behind: Vec<usize> = if backward {
+                        let begin = (i..cells.len()).find(|&at| starts(at)).unwrap_or(cells.len() - 1);
+                        (i..=begin).rev().collect()
+                    } else {
+                        let begin = (0..=i).rev().find(|&at| starts(at)).unwrap_or(0);
+                        (begin..=i).collect()
+                    };
+                    let values: Vec<f64> = behind
+                        .into_iter()
+                        .filter(|at| taking_part.contains(at) && !(exclusive && *at == i))
+                        .map(|at| cells[at].unwrap())
+                        .collect();
+                    running_value(&values, running)
+                })
+                .collect()
+        })
+        .collect()
 }
 
 fn running_value(values: &[f64], running: Running) -> Option<f64> {
@@ -57,18 +75,24 @@ fn running_value(values: &[f64], running: Running) -> Option<f64> {
 
 /// `y_t = x_t + c_t * (y of the next member with a value)`.
 pub fn recur(x: &Cells, coefficient: &Cells, forward: bool, members: &Truth) -> Cells {
-    x.iter().enumerate().map(|(row, cells)| {
-        let mut order: Vec<usize> = with_value(cells, &members[row]).into_iter().filter(|&i| coefficient[row][i].is_some()).collect();
-        if !forward {
-            order.reverse();
-        }
-        let mut results = vec![None; cells.len()];
-        for (k, &i) in order.iter().enumerate() {
-            let before = if k == 0 { 0.0 } else { results[order[k - 1]].unwrap() };
-            results[i] = Some(cells[i].unwrap() + coefficient[row][i].unwrap() * before);
-        }
-        results
-    }).collect()
+    x.iter()
+        .enumerate()
+        .map(|(row, cells)| {
+            let mut order: Vec<usize> = with_value(cells, &members[row])
+                .into_iter()
+                .filter(|&i| coefficient[row][i].is_some())
+                .collect();
+            if !forward {
+                order.reverse();
+            }
+            let mut results = vec![None; cells.len()];
+            for (k, &i) in order.iter().enumerate() {
+                let before = if k == 0 { 0.0 } else { results[order[k - 1]].unwrap() };
+                results[i] = Some(cells[i].unwrap() + coefficient[row][i].unwrap() * before);
+            }
+            results
+        })
+        .collect()
 }
 
 /// What values (with weights) become where they meet; null without any, but for a count.
@@ -100,45 +124,74 @@ pub struct Reduce<'a> {
 }
 
 pub fn reduce(data: &Data, x: &Cells, how: &Reduce) -> Cells {
-    data.rows.iter().enumerate().map(|(row, rollout)| {
-        let owners = owners(rollout, how.fine, how.coarse);
-        (0..elements(rollout, how.coarse)).map(|target| {
-            let values: Vec<(f64, f64)> = with_value(&x[row], &how.members[row]).into_iter()
-                .filter(|&i| owners[i] == Some(target))
-                .filter_map(|i| Some((x[row][i].unwrap(), how.weights.map_or(Some(1.0), |weights| weights[row][i])?)))
-                .collect();
-            reduced(&values, how.reduction).or(how.empty)
-        }).collect()
-    }).collect()
+    data.rows
+        .iter()
+        .enumerate()
+        .map(|(row, rollout)| {
+            let owners = owners(rollout, how.fine, how.coarse);
+            (0..elements(rollout, how.coarse))
+                .map(|target| {
+                    let values: Vec<(f64, f64)> = with_value(&x[row], &how.members[row])
+                        .into_iter()
+                        .filter(|&i| owners[i] == Some(target))
+                        .filter_map(|i| {
+                            Some((
+                                x[row][i].unwrap(),
+                                how.weights.map_or(Some(1.0), |weights| weights[row][i])?,
+                            ))
+                        })
+                        .collect();
+                    reduced(&values, how.reduction).or(how.empty)
+                })
+                .collect()
+        })
+        .collect()
 }
 
 /// Coarse values on the first or last member of each element; 0 elsewhere.
-pub fn spread_to_edge(data: &Data, x: &Cells, coarse: &str, fine: &str, last: bool, members: &Truth) -> Cells {
-    data.rows.iter().enumerate().map(|(row, rollout)| {
-        let owners = owners(rollout, fine, coarse);
-        let mut results = vec![Some(0.0); owners.len()];
-        for target in 0..elements(rollout, coarse) {
-            let mut inside = (0..owners.len()).filter(|&i| owners[i] == Some(target) && members[row][i]);
-            let edge = if last { inside.last() } else { inside.next() };
-            if let Some(edge) = edge {
-                results[edge] = x[row][target];
+pub fn spread_to_edge(
+    data: &Data,
+    x: &Cells,
+    coarse: &str,
+    fine: &str,
+    last: bool,
+    members: &Truth,
+) -> Cells {
+    data.rows
+        .iter()
+        .enumerate()
+        .map(|(row, rollout)| {
+            let owners = owners(rollout, fine, coarse);
+            let mut results = vec![Some(0.0); owners.len()];
+            for target in 0..elements(rollout, coarse) {
+                let mut inside = (0..owners.len()).filter(|&i| owners[i] == Some(target) && members[row][i]);
+                let edge = if last { inside.last() } else { inside.next() };
+                if let Some(edge) = edge {
+                    results[edge] = x[row][target];
+                }
             }
-        }
-        results
-    }).collect()
+            results
+        })
+        .collect()
 }
 
 /// Values to the element of `level` with the given index.
 pub fn place(data: &Data, x: &Cells, positions: &Cells, level: &str, reduction: Reduction) -> Cells {
-    data.rows.iter().enumerate().map(|(row, rollout)| {
-        (0..elements(rollout, level)).map(|target| {
-            let values: Vec<(f64, f64)> = (0..x[row].len())
-                .filter(|&i| positions[row][i] == Some(target as f64))
-                .filter_map(|i| Some((x[row][i]?, 1.0)))
-                .collect();
-            reduced(&values, reduction)
-        }).collect()
-    }).collect()
+    data.rows
+        .iter()
+        .enumerate()
+        .map(|(row, rollout)| {
+            (0..elements(rollout, level))
+                .map(|target| {
+                    let values: Vec<(f64, f64)> = (0..x[row].len())
+                        .filter(|&i| positions[row][i] == Some(target as f64))
+                        .filter_map(|i| Some((x[row][i]?, 1.0)))
+                        .collect();
+                    reduced(&values, reduction)
+                })
+                .collect()
+        })
+        .collect()
 }
 
 /// Everything that a statistic takes, at the level of its signal.
@@ -161,7 +214,11 @@ impl Aggregate<'_> {
                 if self.keys[row][i].as_deref() != Some(key) {
                     continue;
                 }
-                let Some(weight) = self.weights.map_or(Some(1.0), |weights| weights[row][i]).filter(|&weight| weight != 0.0) else { continue };
+                let Some(weight) =
+                    self.weights.map_or(Some(1.0), |weights| weights[row][i]).filter(|&weight| weight != 0.0)
+                else {
+                    continue;
+                };
                 if let Some(once) = self.once_per {
                     match &once[row][i] {
                         Some(once) if !seen.contains(once) => seen.push(once.clone()),
@@ -176,7 +233,8 @@ impl Aggregate<'_> {
 
     /// The statistic of a key.
     pub fn of_key(&self, x: &Cells, key: &str) -> Option<f64> {
-        let values: Vec<(f64, f64)> = self.members_with(x, key).into_iter().map(|(_, _, x, weight)| (x, weight)).collect();
+        let values: Vec<(f64, f64)> =
+            self.members_with(x, key).into_iter().map(|(_, _, x, weight)| (x, weight)).collect();
         statistic(&values, self.statistic)
     }
 
@@ -184,10 +242,14 @@ impl Aggregate<'_> {
     /// member per key counts.
     pub fn of_others(&self, x: &Cells, row: usize, at: usize) -> Option<f64> {
         let key = self.keys[row][at].as_deref()?;
-        let values: Vec<(f64, f64)> = self.members_with(x, key).into_iter()
+        let values: Vec<(f64, f64)> = self
+            .members_with(x, key)
+            .into_iter()
             .filter(|&(other, i, _, _)| {
                 let itself = (other, i) == (row, at);
-                let stand_in = self.once_per.is_some_and(|once| once[row][at].is_some() && once[row][at] == once[other][i]);
+                let stand_in = self
+                    .once_per
+                    .is_some_and(|once| once[row][at].is_some() && once[row][at] == once[other][i]);
                 !itself && !stand_in
             })
             .map(|(_, _, x, weight)| (x, weight))
@@ -216,7 +278,9 @@ pub fn statistic(values: &[(f64, f64)], statistic: Statistic) -> Option<f64> {
         Statistic::Max => sorted.last().copied(),
         Statistic::Variance { ddof } => {
             let degrees = weight - f64::from(ddof);
-            (degrees > 0.0).then(|| values.iter().map(|(x, weight)| weight * (x - mean.unwrap()).powi(2)).sum::<f64>() / degrees)
+            (degrees > 0.0).then(|| {
+                values.iter().map(|(x, weight)| weight * (x - mean.unwrap()).powi(2)).sum::<f64>() / degrees
+            })
         }
         Statistic::MedianLower => sorted.get(sorted.len().saturating_sub(1) / 2).copied(),
         Statistic::Median => quantile(0.5),
@@ -230,15 +294,25 @@ pub fn statistic(values: &[(f64, f64)], statistic: Statistic) -> Option<f64> {
 
 /// Rank from 0 among the members with the same key; ties in canonical order, or with the best rank.
 pub fn rank(x: &Cells, keys: &Keys, members: &Truth, ascending: bool, ties_share: bool) -> Cells {
-    let all: Vec<(usize, usize)> = (0..x.len()).flat_map(|row| with_value(&x[row], &members[row]).into_iter().map(move |i| (row, i))).collect();
-    x.iter().enumerate().map(|(row, cells)| (0..cells.len()).map(|i| {
-        let key = keys[row][i].as_ref()?;
-        let own = cells[i].filter(|_| members[row][i])?;
-        let better = all.iter().filter(|&&(other, k)| {
-            let value = x[other][k].unwrap();
-            let before = if ascending { value < own } else { value > own };
-            keys[other][k].as_ref() == Some(key) && (before || (!ties_share && value == own && (other, k) < (row, i)))
-        });
-        Some(better.count() as f64)
-    }).collect()).collect()
+    let all: Vec<(usize, usize)> = (0..x.len())
+        .flat_map(|row| with_value(&x[row], &members[row]).into_iter().map(move |i| (row, i)))
+        .collect();
+    x.iter()
+        .enumerate()
+        .map(|(row, cells)| {
+            (0..cells.len())
+                .map(|i| {
+                    let key = keys[row][i].as_ref()?;
+                    let own = cells[i].filter(|_| members[row][i])?;
+                    let better = all.iter().filter(|&&(other, k)| {
+                        let value = x[other][k].unwrap();
+                        let before = if ascending { value < own } else { value > own };
+                        keys[other][k].as_ref() == Some(key)
+                            && (before || (!ties_share && value == own && (other, k) < (row, i)))
+                    });
+                    Some(better.count() as f64)
+                })
+                .collect()
+        })
+        .collect()
 }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use meed_operators::credit::*;
 use meed_operators::signals::{AddSignals, PrefixTree, StateGroups, add_signals};
@@ -45,13 +47,19 @@ fn rollouts(leaves: &[Leaf], masks: &[Vec<bool>], order: &[usize]) -> RecordBatc
     let masks: Vec<Cell<bool>> = order.iter().map(|&row| whole(&masks[row])).collect();
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("iteration", Arc::new(Int64Array::from(vec![0; order.len()]))),
-        ("group_id", Arc::new(StringArray::from_iter_values(order.iter().map(|&row| format!("g{}", leaves[row].group))))),
+        (
+            "group_id",
+            Arc::new(StringArray::from_iter_values(
+                order.iter().map(|&row| format!("g{}", leaves[row].group)),
+            )),
+        ),
         ("rollout_id", Arc::new(StringArray::from_iter_values(ids))),
         ("reward", Arc::new(Float64Array::from_iter(order.iter().map(|&row| leaves[row].reward)))),
         ("token_ids", list(&tokens, |values| Arc::new(Int32Array::from(values)))),
         ("token_mask", list(&masks, |values| Arc::new(BooleanArray::from(values)))),
     ];
-    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
+        .unwrap()
 }
 
 fn mean_reward(leaves: &[Leaf], set: &[usize]) -> Option<f64> {
@@ -62,34 +70,43 @@ fn mean_reward(leaves: &[Leaf], set: &[usize]) -> Option<f64> {
 /// The rollouts that share tokens `0..=at` with a rollout: the set B of the walk.
 fn sharing(leaves: &[Leaf], row: usize, at: usize) -> Vec<usize> {
     let prefix = &leaves[row].tokens[..=at];
-    (0..leaves.len()).filter(|&other| leaves[other].group == leaves[row].group && leaves[other].tokens.starts_with(prefix)).collect()
+    (0..leaves.len())
+        .filter(|&other| leaves[other].group == leaves[row].group && leaves[other].tokens.starts_with(prefix))
+        .collect()
 }
 
 /// `A = (r - mean(r) + V(B) - V(S)) / (std(r) + eps)`, walked token by token up to a masked one.
 fn tempo(leaves: &[Leaf], masks: &[Vec<bool>], eps: Option<f64>) -> Vec<Vec<f64>> {
-    (0..leaves.len()).map(|row| {
-        let group: Vec<usize> = (0..leaves.len()).filter(|&other| leaves[other].group == leaves[row].group).collect();
-        let rewards: Vec<f64> = group.iter().map(|&row| leaves[row].reward.unwrap()).collect();
-        let mean = rewards.iter().sum::<f64>() / rewards.len() as f64;
-        let std = (rewards.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / (rewards.len() as f64 - 1.0)).sqrt();
-        let mut set = group.clone();
-        let mut walking = true;
-        (0..leaves[row].tokens.len()).map(|at| {
-            walking &= masks[row][at];
-            let mut jump = 0.0;
-            if walking && set.len() > 1 {
-                let branch = sharing(leaves, row, at);
-                jump = mean_reward(leaves, &branch).unwrap() - mean_reward(leaves, &set).unwrap();
-                set = branch;
-            }
-            let relative = leaves[row].reward.unwrap() - mean + jump;
-            match eps {
-                _ if group.len() == 1 => 0.0,
-                Some(eps) => relative / (std + eps),
-                None => relative,
-            }
-        }).collect()
-    }).collect()
+    (0..leaves.len())
+        .map(|row| {
+            let group: Vec<usize> =
+                (0..leaves.len()).filter(|&other| leaves[other].group == leaves[row].group).collect();
+            let rewards: Vec<f64> = group.iter().map(|&row| leaves[row].reward.unwrap()).collect();
+            let mean = rewards.iter().sum::<f64>() / rewards.len() as f64;
+            let std = (rewards.iter().map(|r| (r - mean).powi(2)).sum::<f64>()
+                / (rewards.len() as f64 - 1.0))
+                .sqrt();
+            let mut set = group.clone();
+            let mut walking = true;
+            (0..leaves[row].tokens.len())
+                .map(|at| {
+                    walking &= masks[row][at];
+                    let mut jump = 0.0;
+                    if walking && set.len() > 1 {
+                        let branch = sharing(leaves, row, at);
+                        jump = mean_reward(leaves, &branch).unwrap() - mean_reward(leaves, &set).unwrap();
+                        set = branch;
+                    }
+                    let relative = leaves[row].reward.unwrap() - mean + jump;
+                    match eps {
+                        _ if group.len() == 1 => 0.0,
+                        Some(eps) => relative / (std + eps),
+                        None => relative,
+                    }
+                })
+                .collect()
+        })
+        .collect()
 }
 
 fn tempo_expression(eps: Option<f64>) -> Expr {
@@ -119,12 +136,21 @@ fn advantages(batch: RecordBatch, expr: Expr) -> Vec<Vec<Option<f64>>> {
 #[test]
 fn tempo_of_four_rollouts() {
     let leaf = |tokens: &[i32], reward| Leaf { group: 0, tokens: tokens.to_vec(), reward: Some(reward) };
-    let leaves = [leaf(&[5, 7, 9, 2], 1.0), leaf(&[5, 7, 8, 2], 0.0), leaf(&[5, 6, 2], 1.0), leaf(&[4, 3, 2], 0.0)];
+    let leaves =
+        [leaf(&[5, 7, 9, 2], 1.0), leaf(&[5, 7, 8, 2], 0.0), leaf(&[5, 6, 2], 1.0), leaf(&[4, 3, 2], 0.0)];
     let masks: Vec<Vec<bool>> = leaves.iter().map(|leaf| vec![true; leaf.tokens.len()]).collect();
-    let wanted = [vec![1.15469854, 0.57734927, 1.73204781, 0.86602390], vec![-0.57734927, -1.15469854, -1.73204781, -0.86602390], vec![1.15469854, 1.44337317, 0.86602390], vec![-1.73204781, -0.86602390, -0.86602390]];
+    let wanted = [
+        vec![1.15469854, 0.57734927, 1.73204781, 0.86602390],
+        vec![-0.57734927, -1.15469854, -1.73204781, -0.86602390],
+        vec![1.15469854, 1.44337317, 0.86602390],
+        vec![-1.73204781, -0.86602390, -0.86602390],
+    ];
     let got = advantages(rollouts(&leaves, &masks, &[2, 0, 3, 1]), tempo_expression(Some(1e-6)));
     for (got, wanted) in got.iter().zip(&wanted) {
-        assert!(got.iter().zip(wanted).all(|(got, wanted)| (got.unwrap() - wanted).abs() < 1e-7), "{got:?} {wanted:?}");
+        assert!(
+            got.iter().zip(wanted).all(|(got, wanted)| (got.unwrap() - wanted).abs() < 1e-7),
+            "{got:?} {wanted:?}"
+        );
     }
 }
 

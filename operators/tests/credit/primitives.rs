@@ -7,18 +7,27 @@ use crate::data::Data;
 use crate::generator::{Random, dataset};
 use crate::naive;
 use crate::program::{assert_cells, assert_exact, cells, numbers, run, value_of};
-use crate::shape::{self, Cells, LEVELS, Truth, baseline, cells_of, column, elements, level, lift, other, trainable};
+use crate::shape::{
+    self, Cells, LEVELS, Truth, baseline, cells_of, column, elements, level, lift, other, trainable,
+};
 
 /// Members of a level: the default ones, all, or those with a mark, as expression and as truth.
 fn some_members(random: &mut Random, data: &Data, name: &str, in_baseline: &[bool]) -> (Members, Truth) {
     let everyone = || data.rows.iter().map(|row| vec![true; elements(row, name)]).collect::<Truth>();
-    let (mut who, mut truth) = if random.chance(50) { (trainable_members(), trainable(data, name, in_baseline)) } else { (all(), everyone()) };
+    let (mut who, mut truth) = if random.chance(50) {
+        (trainable_members(), trainable(data, name, in_baseline))
+    } else {
+        (all(), everyone())
+    };
     if random.chance(40) {
         let coarse = random.pick(&shape::coarser(name));
         who = who.only(column(coarse).greater(0.0));
         let condition = lift(data, &cells_of(data, coarse), coarse, name);
         for (row, members) in truth.iter_mut().enumerate() {
-            members.iter_mut().zip(&condition[row]).for_each(|(member, x)| *member &= x.is_some_and(|x| x > 0.0));
+            members
+                .iter_mut()
+                .zip(&condition[row])
+                .for_each(|(member, x)| *member &= x.is_some_and(|x| x > 0.0));
         }
     }
     (who, truth)
@@ -38,7 +47,13 @@ fn zip(a: &Cells, b: &Cells, f: impl Fn(Option<f64>, Option<f64>) -> Option<f64>
 
 /// Levels of which one lies in the other, or that meet at a third, with that level.
 fn meeting(random: &mut Random) -> (&'static str, &'static str, &'static str) {
-    let across = [("step", "macro", "token"), ("macro", "turn", "token"), ("slice", "macro", "token"), ("turn.test", "test", "turn.test"), ("test", "turn.test", "turn.test")];
+    let across = [
+        ("step", "macro", "token"),
+        ("macro", "turn", "token"),
+        ("slice", "macro", "token"),
+        ("turn.test", "test", "turn.test"),
+        ("test", "turn.test", "turn.test"),
+    ];
     if random.chance(30) {
         return random.pick(&across);
     }

@@ -31,7 +31,10 @@ fn programs_read_like_formulas() {
         printed("grpo"),
         "advantage = when(count(reward, by(group)) == 1, reward * 0, (reward - mean(reward, by(group))) / (sqrt(variance[ddof 1](reward, by(group))) + 0.000001))\n"
     );
-    assert_eq!(printed("poad"), "advantage = recur(token_scores, when(index(token, within turn) == count(token, within turn) - floor(1), 0.7200000000000001, 0.8))\n");
+    assert_eq!(
+        printed("poad"),
+        "advantage = recur(token_scores, when(index(token, within turn) == count(token, within turn) - floor(1), 0.7200000000000001, 0.8))\n"
+    );
     assert_eq!(
         printed("appo"),
         "advantage = reward + scan(or_else(send(reward, to parent, at token split, sum), 0), sum, backward)\n"
@@ -59,15 +62,30 @@ fn every_primitive_prints() {
         (values("head", vec![0.5, 1.0]), "values(head, [0.5, 1.0])"),
         (if_present(signal("x"), value(1.0)), "if_present(x, 1)"),
         (count_within(STEP, TURN), "count(step, within turn)"),
-        (mask().and(policy(STEP)).or(kind(TURN, &["think", "user"])), "mask() and policy(step) or kind(turn, {think, user})"),
+        (
+            mask().and(policy(STEP)).or(kind(TURN, &["think", "user"])),
+            "mask() and policy(step) or kind(turn, {think, user})",
+        ),
         (progress(0.0, 1e3), "progress(0, 1000)"),
-        (signal("x").shift(-1, Some(value(0.0))).over(over()), "shift(x, -1, initial 0, over all, where cost > 0)"),
-        (signal("x").scan(Running::Mean).backward().exclusive().restarting(mask()), "scan(x, mean, backward, exclusive, restart mask())"),
+        (
+            signal("x").shift(-1, Some(value(0.0))).over(over()),
+            "shift(x, -1, initial 0, over all, where cost > 0)",
+        ),
+        (
+            signal("x").scan(Running::Mean).backward().exclusive().restarting(mask()),
+            "scan(x, mean, backward, exclusive, restart mask())",
+        ),
         (signal("x").recur(signal("c")).forward(), "recur(x, c, forward)"),
-        (signal("x").reduce(TURN, Reduction::Sum).weighted(signal("w")).over(all()), "reduce(x, turn, sum, weights w, over all)"),
+        (
+            signal("x").reduce(TURN, Reduction::Sum).weighted(signal("w")).over(all()),
+            "reduce(x, turn, sum, weights w, over all)",
+        ),
         (signal("x").at_first(TOKEN), "spread(x, token, first)"),
         (reward().null_if(reward().is_null().negated()), "null_if(reward, not(is_null(reward)))"),
-        (sum(reward(), batch().and(signal("seed"))).over(over()), "sum(reward, by(batch, seed), over all, where cost > 0)"),
+        (
+            sum(reward(), batch().and(signal("seed"))).over(over()),
+            "sum(reward, by(batch, seed), over all, where cost > 0)",
+        ),
         (mean(reward(), group()).once_per(signal("label")), "mean(reward, by(group), once per label)"),
         (aggregate(Statistic::Quantile(0.25), reward(), rollout()), "quantile[0.25](reward, by(rollout))"),
         (fetch(reward(), signal("ids"), signal("key")), "fetch(reward, ids, key)"),

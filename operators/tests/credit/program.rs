@@ -2,7 +2,10 @@
 
 use arrow::array::RecordBatch;
 use meed_operators::Result;
-use meed_operators::credit::{BatchStatistics, Checked, Column, Credit, Evaluated, Expr, Partial, ROLLOUT, SignalSchema, Unit, Values, evaluate};
+use meed_operators::credit::{
+    BatchStatistics, Checked, Column, Credit, Evaluated, Expr, Partial, ROLLOUT, SignalSchema, Unit, Values,
+    evaluate,
+};
 
 use crate::arrays::batch;
 use crate::data::Data;
@@ -91,7 +94,9 @@ fn assert_close(data: &Data, expr: &Expr, wanted: &Cells, seed: u64, tolerance: 
         assert!(
             got.len() == wanted.len() && got.iter().zip(wanted).all(same),
             "{expr}\n iteration {} group {} rollout {}\n  got {got:?}\n want {wanted:?}",
-            rollout.iteration, rollout.group, rollout.id
+            rollout.iteration,
+            rollout.group,
+            rollout.id
         );
     }
 }

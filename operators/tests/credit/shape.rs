@@ -60,7 +60,9 @@ pub fn elements(row: &Row, name: &str) -> usize {
 /// Turn and test of every element of `turn.test`.
 pub fn pairs(row: &Row) -> Vec<(usize, usize)> {
     let turns = row.passed.iter().flatten().enumerate();
-    turns.flat_map(|(turn, tests)| (0..tests.as_ref().map_or(0, Vec::len)).map(move |test| (turn, test))).collect()
+    turns
+        .flat_map(|(turn, tests)| (0..tests.as_ref().map_or(0, Vec::len)).map(move |test| (turn, test)))
+        .collect()
 }
 
 fn spread_null<T: Clone>(cell: &Cell<T>, length: usize) -> Vec<Option<T>> {
@@ -68,20 +70,23 @@ fn spread_null<T: Clone>(cell: &Cell<T>, length: usize) -> Vec<Option<T>> {
 }
 
 pub fn cells_of(data: &Data, name: &str) -> Cells {
-    data.rows.iter().map(|row| {
-        let length = elements(row, name);
-        match name {
-            "rollout" => vec![row.reward],
-            "turn" => spread_null(&row.turn_scores, length),
-            "step" => spread_null(&row.step_rewards, length),
-            "token" => spread_null(&row.token_scores, length),
-            "macro" => spread_null(&row.macros.scores, length),
-            "slice" => spread_null(&row.slices.scores, length),
-            "agent" => spread_null(&row.agent_scores, length),
-            "test" => spread_null(&row.test_weights, length),
-            _ => row.passed.iter().flatten().flatten().flatten().copied().collect(),
-        }
-    }).collect()
+    data.rows
+        .iter()
+        .map(|row| {
+            let length = elements(row, name);
+            match name {
+                "rollout" => vec![row.reward],
+                "turn" => spread_null(&row.turn_scores, length),
+                "step" => spread_null(&row.step_rewards, length),
+                "token" => spread_null(&row.token_scores, length),
+                "macro" => spread_null(&row.macros.scores, length),
+                "slice" => spread_null(&row.slices.scores, length),
+                "agent" => spread_null(&row.agent_scores, length),
+                "test" => spread_null(&row.test_weights, length),
+                _ => row.passed.iter().flatten().flatten().flatten().copied().collect(),
+            }
+        })
+        .collect()
 }
 
 /// True where the whole cell of the level's number column is null.
@@ -106,21 +111,25 @@ pub fn other<T: Clone>(data: &Data, name: &str, cell: impl Fn(&Row) -> &Cell<T>)
 
 /// The element of `coarse` in which each element of `fine` lies.
 pub fn owners(row: &Row, fine: &str, coarse: &str) -> Vec<Option<usize>> {
-    let inside = |starts: &[usize], ends: &[usize], token: usize| (0..ends.len()).find(|&i| starts[i] <= token && token < ends[i]);
+    let inside = |starts: &[usize], ends: &[usize], token: usize| {
+        (0..ends.len()).find(|&i| starts[i] <= token && token < ends[i])
+    };
     let step_of = |token: usize| (0..row.steps()).find(|&step| token < row.step_ends[step]);
     let turns = row.turn_of_steps();
-    (0..elements(row, fine)).map(|i| match (fine, coarse) {
-        (fine, coarse) if fine == coarse => Some(i),
-        (_, "rollout") => Some(0),
-        ("token", "step") => step_of(i),
-        ("token", "turn") => step_of(i).map(|step| turns[step]),
-        ("token", "macro") => inside(&row.macros.starts, &row.macros.ends, i),
-        ("token", "slice") => inside(&row.slices.starts, &row.slices.ends, i),
-        ("step", "turn") => Some(turns[i]),
-        ("turn.test", "turn") => Some(pairs(row)[i].0),
-        ("turn.test", "test") => Some(pairs(row)[i].1),
-        _ => panic!("{fine} does not lie in {coarse}"),
-    }).collect()
+    (0..elements(row, fine))
+        .map(|i| match (fine, coarse) {
+            (fine, coarse) if fine == coarse => Some(i),
+            (_, "rollout") => Some(0),
+            ("token", "step") => step_of(i),
+            ("token", "turn") => step_of(i).map(|step| turns[step]),
+            ("token", "macro") => inside(&row.macros.starts, &row.macros.ends, i),
+            ("token", "slice") => inside(&row.slices.starts, &row.slices.ends, i),
+            ("step", "turn") => Some(turns[i]),
+            ("turn.test", "turn") => Some(pairs(row)[i].0),
+            ("turn.test", "test") => Some(pairs(row)[i].1),
+            _ => panic!("{fine} does not lie in {coarse}"),
+        })
+        .collect()
 }
 
 /// Levels in which elements of a level lie, the level itself first.
@@ -138,29 +147,50 @@ pub fn coarser(name: &str) -> Vec<&'static str> {
 }
 
 /// Values of a coarse level on every element of a finer one.
-pub fn lift<T: Clone>(data: &Data, cells: &[Vec<Option<T>>], coarse: &str, fine: &str) -> Vec<Vec<Option<T>>> {
-    data.rows.iter().zip(cells).map(|(row, cells)| {
-        owners(row, fine, coarse).into_iter().map(|owner| owner.and_then(|owner| cells[owner].clone())).collect()
-    }).collect()
+pub fn lift<T: Clone>(
+    data: &Data,
+    cells: &[Vec<Option<T>>],
+    coarse: &str,
+    fine: &str,
+) -> Vec<Vec<Option<T>>> {
+    data.rows
+        .iter()
+        .zip(cells)
+        .map(|(row, cells)| {
+            owners(row, fine, coarse)
+                .into_iter()
+                .map(|owner| owner.and_then(|owner| cells[owner].clone()))
+                .collect()
+        })
+        .collect()
 }
 
 /// The default members of a level: trainable tokens, policy steps, rollouts of the baseline.
 pub fn trainable(data: &Data, name: &str, in_baseline: &[bool]) -> Truth {
-    data.rows.iter().zip(in_baseline).map(|(row, &in_baseline)| {
-        let turns = row.turn_of_steps();
-        let turn_acts = |turn: usize| (0..row.steps()).any(|step| turns[step] == turn && row.acts(step));
-        (0..elements(row, name)).map(|i| match name {
-            "rollout" => in_baseline,
-            "token" => row.mask[i],
-            "step" => row.acts(i),
-            "turn" => turn_acts(i),
-            "turn.test" => turn_acts(pairs(row)[i].0),
-            _ => true,
-        }).collect()
-    }).collect()
+    data.rows
+        .iter()
+        .zip(in_baseline)
+        .map(|(row, &in_baseline)| {
+            let turns = row.turn_of_steps();
+            let turn_acts = |turn: usize| (0..row.steps()).any(|step| turns[step] == turn && row.acts(step));
+            (0..elements(row, name))
+                .map(|i| match name {
+                    "rollout" => in_baseline,
+                    "token" => row.mask[i],
+                    "step" => row.acts(i),
+                    "turn" => turn_acts(i),
+                    "turn.test" => turn_acts(pairs(row)[i].0),
+                    _ => true,
+                })
+                .collect()
+        })
+        .collect()
 }
 
 /// Rollouts with a trainable token and none of the named number columns null.
 pub fn baseline(data: &Data, names: &[&str]) -> Vec<bool> {
-    data.rows.iter().map(|row| row.mask.contains(&true) && !names.iter().any(|name| cell_is_null(row, name))).collect()
+    data.rows
+        .iter()
+        .map(|row| row.mask.contains(&true) && !names.iter().any(|name| cell_is_null(row, name)))
+        .collect()
 }

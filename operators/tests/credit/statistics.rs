@@ -7,20 +7,36 @@ use crate::data::{Data, Row};
 use crate::generator::{Random, dataset};
 use crate::naive;
 use crate::program::{assert_cells, assert_exact};
-use crate::shape::{self, Cells, Keys, LEVELS, Truth, baseline, cells_of, column, elements, level, lift, other, trainable};
+use crate::shape::{
+    self, Cells, Keys, LEVELS, Truth, baseline, cells_of, column, elements, level, lift, other, trainable,
+};
 
 const STATISTICS: [Statistic; 11] = [
-    Statistic::Sum, Statistic::Count, Statistic::Mean, Statistic::Min, Statistic::Max,
-    Statistic::Variance { ddof: 0 }, Statistic::Variance { ddof: 1 },
-    Statistic::MedianLower, Statistic::Median, Statistic::Quantile(0.3), Statistic::Distinct,
+    Statistic::Sum,
+    Statistic::Count,
+    Statistic::Mean,
+    Statistic::Min,
+    Statistic::Max,
+    Statistic::Variance { ddof: 0 },
+    Statistic::Variance { ddof: 1 },
+    Statistic::MedianLower,
+    Statistic::Median,
+    Statistic::Quantile(0.3),
+    Statistic::Distinct,
 ];
 
 fn is_order(statistic: Statistic) -> bool {
-    matches!(statistic, Statistic::Min | Statistic::Max | Statistic::MedianLower | Statistic::Count | Statistic::Distinct)
+    matches!(
+        statistic,
+        Statistic::Min | Statistic::Max | Statistic::MedianLower | Statistic::Count | Statistic::Distinct
+    )
 }
 
 fn takes_weights(statistic: Statistic) -> bool {
-    !matches!(statistic, Statistic::MedianLower | Statistic::Median | Statistic::Quantile(_) | Statistic::Distinct)
+    !matches!(
+        statistic,
+        Statistic::MedianLower | Statistic::Median | Statistic::Quantile(_) | Statistic::Distinct
+    )
 }
 
 /// A key: its level, its expression, and its values as text.
@@ -30,7 +46,11 @@ fn keys(data: &Data) -> Vec<(&'static str, Expr, Keys)> {
     };
     let positive: Keys = data.rows.iter().map(|row| vec![row.cost.map(|x| (x > 0.0).to_string())]).collect();
     vec![
-        ("rollout", signal("seed"), data.rows.iter().map(|row| vec![row.seed.map(|x| x.to_string())]).collect()),
+        (
+            "rollout",
+            signal("seed"),
+            data.rows.iter().map(|row| vec![row.seed.map(|x| x.to_string())]).collect(),
+        ),
         ("rollout", signal("label"), data.rows.iter().map(|row| vec![row.label.clone()]).collect()),
         ("rollout", signal("cost").greater(0.0), positive),
         ("step", signal("step_states"), other(data, "step", |row| &row.step_states)),
@@ -47,12 +67,18 @@ fn some_by(random: &mut Random, data: &Data, name: &str, scopes: &[Scope]) -> (B
     let scope = random.pick(scopes);
     let mut by = By { scope, keys: Vec::new() };
     let mut at = "rollout";
-    let mut texts: Keys = data.rows.iter().enumerate().map(|(row, rollout)| {
-        let own = if scope == Scope::Rollout { row } else { 0 };
-        let group = if scope == Scope::Batch { "" } else { &rollout.group };
-        vec![Some(format!("{} {group} {own}", rollout.iteration))]
-    }).collect();
-    let options: Vec<_> = keys(data).into_iter().filter(|(level, _, _)| shape::coarser(name).contains(level)).collect();
+    let mut texts: Keys = data
+        .rows
+        .iter()
+        .enumerate()
+        .map(|(row, rollout)| {
+            let own = if scope == Scope::Rollout { row } else { 0 };
+            let group = if scope == Scope::Batch { "" } else { &rollout.group };
+            vec![Some(format!("{} {group} {own}", rollout.iteration))]
+        })
+        .collect();
+    let options: Vec<_> =
+        keys(data).into_iter().filter(|(level, _, _)| shape::coarser(name).contains(level)).collect();
     for _ in 0..random.below(3) {
         let (level, expr, values) = random.pick(&options);
         let finer = if shape::coarser(level).contains(&at) { level } else { at };
@@ -60,9 +86,13 @@ fn some_by(random: &mut Random, data: &Data, name: &str, scopes: &[Scope]) -> (B
             continue;
         }
         let (before, more) = (lift(data, &texts, at, finer), lift(data, &values, level, finer));
-        texts = before.iter().zip(&more).map(|(a, b)| {
-            a.iter().zip(b).map(|(a, b)| Some(format!("{}|{}", a.as_ref()?, b.as_ref()?))).collect()
-        }).collect();
+        texts = before
+            .iter()
+            .zip(&more)
+            .map(|(a, b)| {
+                a.iter().zip(b).map(|(a, b)| Some(format!("{}|{}", a.as_ref()?, b.as_ref()?))).collect()
+            })
+            .collect();
         at = finer;
         by = by.and(expr);
     }
@@ -70,7 +100,12 @@ fn some_by(random: &mut Random, data: &Data, name: &str, scopes: &[Scope]) -> (B
 }
 
 /// Members, as expression and truth, restricted to rollouts of the baseline.
-fn some_members(random: &mut Random, data: &Data, name: &str, reads: &mut Vec<&'static str>) -> (Members, Box<dyn Fn(&[bool]) -> Truth>) {
+fn some_members(
+    random: &mut Random,
+    data: &Data,
+    name: &str,
+    reads: &mut Vec<&'static str>,
+) -> (Members, Box<dyn Fn(&[bool]) -> Truth>) {
     let everyone = random.chance(40);
     let condition = random.chance(40).then(|| random.pick(&shape::coarser(name)));
     let mut who = if everyone { all() } else { meed_operators::credit::trainable() };
@@ -96,15 +131,26 @@ fn some_members(random: &mut Random, data: &Data, name: &str, reads: &mut Vec<&'
 /// The statistic of every key at the keys' level.
 fn per_key(how: &naive::Aggregate, x: &Cells, texts: &Keys) -> Cells {
     let mut known = std::collections::HashMap::new();
-    texts.iter().map(|row| row.iter().map(|key| {
-        let key = key.as_ref()?;
-        *known.entry(key.clone()).or_insert_with(|| how.of_key(x, key))
-    }).collect()).collect()
+    texts
+        .iter()
+        .map(|row| {
+            row.iter()
+                .map(|key| {
+                    let key = key.as_ref()?;
+                    *known.entry(key.clone()).or_insert_with(|| how.of_key(x, key))
+                })
+                .collect()
+        })
+        .collect()
 }
 
 fn check(data: &Data, expr: &Expr, wanted: &Cells, statistic: Statistic, seed: u64) {
     let weighted = matches!(expr.node(), Node::Aggregate { weights: Some(_), .. });
-    if is_order(statistic) && !weighted { assert_exact(data, expr, wanted, seed) } else { assert_cells(data, expr, wanted, seed) }
+    if is_order(statistic) && !weighted {
+        assert_exact(data, expr, wanted, seed)
+    } else {
+        assert_cells(data, expr, wanted, seed)
+    }
 }
 
 proptest! {
@@ -206,7 +252,13 @@ fn keep(truth: &[bool], also: impl Fn(usize) -> bool) -> Vec<bool> {
 #[test]
 fn sums_are_added_in_order() {
     let scores = vec![Some(1e9), Some(-1e9), Some(1e-3)];
-    let row = Row { group: "g".into(), id: "r".into(), mask: vec![true; 3], token_scores: Some(scores), ..Row::default() };
+    let row = Row {
+        group: "g".into(),
+        id: "r".into(),
+        mask: vec![true; 3],
+        token_scores: Some(scores),
+        ..Row::default()
+    };
     let data = Data { rows: vec![row], given_turns: false };
     assert_exact(&data, &sum(column("token"), group()), &vec![vec![Some(1e-3)]], 0);
     assert_exact(&data, &sum(column("token"), batch()), &vec![vec![Some(1e-3)]], 0);

@@ -17,17 +17,9 @@ fn broken(threads: usize, count: usize, trouble: Trouble, at: u64) -> Vec<String
         let result = run_stored(run(&source, &sink, Some((at, trouble))), &options);
         result.unwrap_err().to_string()
     });
-    assert!(
-        began.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     let table = sink.table.lock().unwrap();
-    assert!(
-        table.commits.iter().all(|range| *range.end() < at),
-        "{:?}",
-        table.commits
-    );
+    assert!(table.commits.iter().all(|range| *range.end() < at), "{:?}", table.commits);
     messages
 }
 
@@ -57,10 +49,7 @@ fn nobody_waits_for_a_busy_worker() {
     });
     let began = Instant::now();
     let error = run_stored(run, &options(2, &[])).unwrap_err();
-    assert!(
-        error.to_string().contains("group_sizes, epoch 1"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("group_sizes, epoch 1"), "{error}");
     assert!(began.elapsed() < Duration::from_secs(8));
 }
 
@@ -89,16 +78,10 @@ impl Source for Failing {
             return Ok(rows);
         }
         let trouble = self.1;
-        Ok(Box::new(rows.take(1).chain(std::iter::from_fn(
-            move || match trouble {
-                Trouble::Panic => panic!("torn page"),
-                _ => Some(Err(Error::external(
-                    "reading failing",
-                    "torn page",
-                    "download it again",
-                ))),
-            },
-        ))))
+        Ok(Box::new(rows.take(1).chain(std::iter::from_fn(move || match trouble {
+            Trouble::Panic => panic!("torn page"),
+            _ => Some(Err(Error::external("reading failing", "torn page", "download it again"))),
+        }))))
     }
 }
 
@@ -109,10 +92,7 @@ fn a_source_that_breaks_is_named_with_its_slice() {
             let (source, sink) = (ToySource::new(10), ToySink::default());
             let mut run = run(&source, &sink, None);
             run.source = Arc::new(Failing(source.clone(), trouble));
-            let options = RunOptions {
-                read_ahead_bytes,
-                ..options(2, &[])
-            };
+            let options = RunOptions { read_ahead_bytes, ..options(2, &[]) };
             let message = run_stored(run, &options).unwrap_err().to_string();
             assert!(message.starts_with("operator read, epoch 6: "), "{message}");
             assert!(message.contains("torn page"), "{message}");
@@ -123,28 +103,15 @@ fn a_source_that_breaks_is_named_with_its_slice() {
 #[test]
 fn sinks_that_break_are_named() {
     let source = ToySource::new(10);
-    let sink = ToySink {
-        write_fails_at: Some(5),
-        ..ToySink::default()
-    };
-    let message = run_stored(run(&source, &sink, None), &options(2, &[]))
-        .unwrap_err()
-        .to_string();
+    let sink = ToySink { write_fails_at: Some(5), ..ToySink::default() };
+    let message = run_stored(run(&source, &sink, None), &options(2, &[])).unwrap_err().to_string();
     assert_eq!(message, "operator write, epoch 5: writing toy: disk full");
 
-    let sink = ToySink {
-        commit_fails_at: Some(0),
-        ..ToySink::default()
-    };
+    let sink = ToySink { commit_fails_at: Some(0), ..ToySink::default() };
     for message in processes(2, &options(1, &[]), |options| {
-        run_stored(run(&source, &sink, None), &options)
-            .unwrap_err()
-            .to_string()
+        run_stored(run(&source, &sink, None), &options).unwrap_err().to_string()
     }) {
-        assert!(
-            message.starts_with("operator commit, epoch 0: committing toy"),
-            "{message}"
-        );
+        assert!(message.starts_with("operator commit, epoch 0: committing toy"), "{message}");
     }
     assert_eq!(sink.table.lock().unwrap().finished, 0);
 }
@@ -196,10 +163,7 @@ fn a_process_that_never_comes_is_named() {
     let mut options = process(&options(1, &[]), &hosts(2), 0, 2);
     options.connect_within = Duration::from_millis(300);
     let error = execute(&options, |_| Ok(())).unwrap_err();
-    assert!(
-        error.to_string().starts_with("process 1 at 127.0.0.1:"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("process 1 at 127.0.0.1:"), "{error}");
     assert!(error.hint().contains("-p 1"));
 }
 

@@ -18,11 +18,7 @@ struct Sum {
 
 impl Observer for Sum {
     fn observe(&mut self, unit: RecordBatch) -> Result<()> {
-        let rows = unit
-            .column_by_name("row")
-            .unwrap()
-            .as_primitive::<Int64Type>()
-            .clone();
+        let rows = unit.column_by_name("row").unwrap().as_primitive::<Int64Type>().clone();
         self.rows += rows.len() as u64;
         self.sum += rows.values().iter().sum::<i64>();
         Ok(())
@@ -99,10 +95,7 @@ fn an_observer_that_breaks_ends_the_run() {
         _ => Ok(Box::new(Sum::default())),
     });
     let error = gather(source, columns(), make, &options(2, &[])).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "operator gather, epoch 1: panicked: overflow"
-    );
+    assert_eq!(error.to_string(), "operator gather, epoch 1: panicked: overflow");
 }
 
 #[test]
@@ -120,11 +113,6 @@ fn shared_bytes_of_any_size_arrive_everywhere() {
             })
             .unwrap()
         });
-        assert!(
-            results
-                .into_iter()
-                .flatten()
-                .all(|workers| workers == threads * count)
-        );
+        assert!(results.into_iter().flatten().all(|workers| workers == threads * count));
     }
 }

@@ -19,28 +19,10 @@ use crate::toy::{LAYOUTS, options, processes};
 fn rows(epoch: i64, members: &[(usize, i64)], size: Option<i64>) -> RecordBatch {
     let groups = members.iter().map(|(group, _)| format!("g{group}"));
     let columns: [(&str, ArrayRef, bool); 4] = [
-        (
-            "iteration",
-            Arc::new(Int64Array::from(vec![epoch; members.len()])),
-            false,
-        ),
-        (
-            "group_id",
-            Arc::new(StringArray::from_iter_values(groups)),
-            false,
-        ),
-        (
-            "row",
-            Arc::new(Int64Array::from_iter_values(
-                members.iter().map(|(_, row)| *row),
-            )),
-            false,
-        ),
-        (
-            "group_size",
-            Arc::new(Int64Array::from(vec![size; members.len()])),
-            true,
-        ),
+        ("iteration", Arc::new(Int64Array::from(vec![epoch; members.len()])), false),
+        ("group_id", Arc::new(StringArray::from_iter_values(groups)), false),
+        ("row", Arc::new(Int64Array::from_iter_values(members.iter().map(|(_, row)| *row))), false),
+        ("group_size", Arc::new(Int64Array::from(vec![size; members.len()])), true),
     ];
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
@@ -50,10 +32,7 @@ type Seen = Arc<Mutex<BTreeMap<(u64, String), Vec<Vec<i64>>>>>;
 
 fn see(seen: &Seen, epoch: u64, batch: &RecordBatch, worker: usize, peers: usize) {
     let groups = batch.column_by_name("group_id").unwrap().as_string::<i32>();
-    let values = batch
-        .column_by_name("row")
-        .unwrap()
-        .as_primitive::<Int64Type>();
+    let values = batch.column_by_name("row").unwrap().as_primitive::<Int64Type>();
     let mut here: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for (group, row) in groups.iter().flatten().zip(values.values()) {
         assert_eq!(owner_of_group(epoch as i64, group, peers), worker);
@@ -117,16 +96,8 @@ fn groups_are_whole_in_every_layout() {
         let seen = seen.lock().unwrap();
         assert_eq!(seen.len(), 15);
         for ((epoch, group), emitted) in seen.iter() {
-            let wanted = if group == "g3" {
-                vec![0, 1, 3]
-            } else {
-                vec![0, 1, 2, 3]
-            };
-            assert_eq!(
-                *emitted,
-                [wanted],
-                "epoch {epoch} {group} {threads}x{count}"
-            );
+            let wanted = if group == "g3" { vec![0, 1, 3] } else { vec![0, 1, 2, 3] };
+            assert_eq!(*emitted, [wanted], "epoch {epoch} {group} {threads}x{count}");
         }
     }
 }
@@ -156,11 +127,7 @@ fn a_group_of_known_size_does_not_wait_for_the_frontier() {
         while emitted.lock().unwrap().is_empty() && began.elapsed().as_secs() < 10 {
             session.worker().step();
         }
-        assert_eq!(
-            *emitted.lock().unwrap(),
-            [3],
-            "group 0 is whole, group 1 waits"
-        );
+        assert_eq!(*emitted.lock().unwrap(), [3], "group 0 is whole, group 1 waits");
         assert!(probe.less_equal(&0));
         drop(input);
         session.complete()?;
@@ -192,27 +159,12 @@ fn sent(batches: Vec<RecordBatch>) -> Result<()> {
 #[test]
 fn groups_that_contradict_their_size_are_faults() {
     for (batches, text) in [
-        (
-            vec![rows(4, &[(0, 0)], Some(2)), rows(4, &[(0, 1)], Some(3))],
-            "say 2 and 3 members",
-        ),
-        (
-            vec![rows(4, &[(0, 0), (0, 1), (0, 2)], Some(2))],
-            "3 rows came for 2 members",
-        ),
-        (
-            vec![rows(4, &[(0, 0)], Some(1)), rows(4, &[(0, 1)], Some(1))],
-            "another row came",
-        ),
+        (vec![rows(4, &[(0, 0)], Some(2)), rows(4, &[(0, 1)], Some(3))], "say 2 and 3 members"),
+        (vec![rows(4, &[(0, 0), (0, 1), (0, 2)], Some(2))], "3 rows came for 2 members"),
+        (vec![rows(4, &[(0, 0)], Some(1)), rows(4, &[(0, 1)], Some(1))], "another row came"),
     ] {
         let message = sent(batches).unwrap_err().to_string();
-        assert!(
-            message.starts_with("operator judge, epoch 4: "),
-            "{message}"
-        );
-        assert!(
-            message.contains("group `g0` of iteration 4") && message.contains(text),
-            "{message}"
-        );
+        assert!(message.starts_with("operator judge, epoch 4: "), "{message}");
+        assert!(message.contains("group `g0` of iteration 4") && message.contains(text), "{message}");
     }
 }

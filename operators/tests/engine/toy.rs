@@ -8,9 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use arrow::array::{
-    ArrayRef, AsArray, Float32Array, Int64Array, ListArray, RecordBatch, StringArray,
-};
+use arrow::array::{ArrayRef, AsArray, Float32Array, Int64Array, ListArray, RecordBatch, StringArray};
 use arrow::datatypes::{Float32Type, Int64Type, SchemaRef};
 use meed_operators::engine::{
     Batches, Committer, EpochWriter, Receipt, RunOptions, Sink, Source, Stage, StoredRun,
@@ -31,15 +29,9 @@ impl ToySource {
     pub fn new(slices: usize) -> Self {
         let groups = |slice: usize| match slice % 5 {
             3 => Vec::new(),
-            kind => (0..10 + slice % 7)
-                .map(|group| 1 + (group * 7 + kind) % 6)
-                .collect(),
+            kind => (0..10 + slice % 7).map(|group| 1 + (group * 7 + kind) % 6).collect(),
         };
-        ToySource {
-            slices: (0..slices).map(groups).collect(),
-            batch: 7,
-            tokens: 3,
-        }
+        ToySource { slices: (0..slices).map(groups).collect(), batch: 7, tokens: 3 }
     }
 
     pub fn total(&self) -> usize {
@@ -53,29 +45,19 @@ impl ToySource {
         }
         let before: usize = self.slices[..slice].iter().flatten().sum();
         let ids = (before as i64)..(before + groups.len()) as i64;
-        let lists = ids
-            .clone()
-            .map(|id| Some(vec![Some(id as f32); self.tokens]));
+        let lists = ids.clone().map(|id| Some(vec![Some(id as f32); self.tokens]));
         let columns: [(&str, ArrayRef); 4] = [
-            (
-                "iteration",
-                Arc::new(Int64Array::from(vec![0; groups.len()])),
-            ),
+            ("iteration", Arc::new(Int64Array::from(vec![0; groups.len()]))),
             ("group_id", Arc::new(StringArray::from(groups))),
             ("row", Arc::new(Int64Array::from_iter_values(ids))),
-            (
-                "token_values",
-                Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(lists)),
-            ),
+            ("token_values", Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(lists))),
         ];
         RecordBatch::try_from_iter(columns).unwrap()
     }
 }
 
 pub fn columns() -> Vec<String> {
-    ["iteration", "group_id", "row", "token_values"]
-        .map(str::to_owned)
-        .to_vec()
+    ["iteration", "group_id", "row", "token_values"].map(str::to_owned).to_vec()
 }
 
 impl Source for ToySource {
@@ -97,9 +79,7 @@ impl Source for ToySource {
     fn read(&self, slice: u64, _columns: &[String]) -> Result<Batches> {
         let (rows, size) = (self.slice(slice as usize), self.batch);
         let starts = (0..rows.num_rows()).step_by(size);
-        Ok(Box::new(starts.map(move |from| {
-            Ok(rows.slice(from, size.min(rows.num_rows() - from)))
-        })))
+        Ok(Box::new(starts.map(move |from| Ok(rows.slice(from, size.min(rows.num_rows() - from))))))
     }
 }
 
@@ -127,11 +107,7 @@ impl Sink for ToySink {
         "memory"
     }
     fn writer(&self, worker: usize) -> Result<Box<dyn EpochWriter>> {
-        Ok(Box::new(ToyWriter {
-            sink: self.clone(),
-            worker,
-            open: None,
-        }))
+        Ok(Box::new(ToyWriter { sink: self.clone(), worker, open: None }))
     }
     fn committer(&self) -> Result<Box<dyn Committer>> {
         Ok(Box::new(self.clone()))
@@ -147,11 +123,7 @@ struct ToyWriter {
 impl EpochWriter for ToyWriter {
     fn write(&mut self, epoch: u64, batch: RecordBatch) -> Result<()> {
         if self.sink.write_fails_at == Some(epoch) {
-            return Err(Error::external(
-                "writing toy",
-                "disk full",
-                "free some space",
-            ));
+            return Err(Error::external("writing toy", "disk full", "free some space"));
         }
         let (open, batches) = self.open.get_or_insert((epoch, Vec::new()));
         assert_eq!(*open, epoch, "one epoch at a time");
@@ -177,31 +149,18 @@ impl Committer for ToySink {
         Ok(table.commits.last().map_or(0, |range| range.end() + 1))
     }
     fn commit(&mut self, epochs: RangeInclusive<u64>, receipts: Vec<Receipt>) -> Result<()> {
-        if self
-            .commit_fails_at
-            .is_some_and(|epoch| epochs.contains(&epoch))
-        {
-            return Err(Error::external(
-                "committing toy",
-                "somebody else did",
-                "look who",
-            ));
+        if self.commit_fails_at.is_some_and(|epoch| epochs.contains(&epoch)) {
+            return Err(Error::external("committing toy", "somebody else did", "look who"));
         }
         let mut table = self.table.lock().unwrap();
         for receipt in receipts {
             let epoch: u64 = receipt.split('/').next().unwrap().parse().unwrap();
             assert!(epochs.contains(&epoch), "{receipt} in {epochs:?}");
-            for batch in table
-                .files
-                .remove(&receipt)
-                .expect("a file is committed once")
-            {
+            for batch in table.files.remove(&receipt).expect("a file is committed once") {
                 let rows = batch.column_by_name("row").unwrap();
                 table.rows.extend(rows.as_primitive::<Int64Type>().values());
                 let sizes = batch.column_by_name("size").unwrap();
-                table
-                    .sizes
-                    .extend(sizes.as_primitive::<Int64Type>().values());
+                table.sizes.extend(sizes.as_primitive::<Int64Type>().values());
             }
         }
         table.commits.push(epochs);
@@ -243,19 +202,13 @@ impl Stage for GroupSizes {
         }
         let groups = unit.column_by_name("group_id").unwrap().as_string::<i32>();
         let mut counts = BTreeMap::new();
-        groups
-            .iter()
-            .flatten()
-            .for_each(|group| *counts.entry(group).or_insert(0) += 1);
+        groups.iter().flatten().for_each(|group| *counts.entry(group).or_insert(0) += 1);
         let sizes = groups.iter().flatten().map(|group| counts[group]);
         let row = unit.column_by_name("row").unwrap().clone();
         let zeros = Float32Array::from(vec![0.0; unit.num_rows()]);
         Ok(vec![RecordBatch::try_from_iter([
             ("row", row),
-            (
-                "size",
-                Arc::new(Int64Array::from_iter_values(sizes)) as ArrayRef,
-            ),
+            ("size", Arc::new(Int64Array::from_iter_values(sizes)) as ArrayRef),
             ("zero", Arc::new(zeros)),
         ])?])
     }
@@ -266,12 +219,7 @@ pub fn run(source: &ToySource, sink: &ToySink, trouble: Option<(u64, Trouble)>) 
     StoredRun {
         source: Arc::new(source.clone()),
         columns: columns(),
-        stage: Arc::new(move |_| {
-            Ok(Box::new(GroupSizes {
-                trouble,
-                pause: Duration::ZERO,
-            }))
-        }),
+        stage: Arc::new(move |_| Ok(Box::new(GroupSizes { trouble, pause: Duration::ZERO }))),
         sink: Arc::new(sink.clone()),
     }
 }
@@ -279,14 +227,7 @@ pub fn run(source: &ToySource, sink: &ToySink, trouble: Option<(u64, Trouble)>) 
 /// Options of one process of several on this machine.
 pub fn process(options: &RunOptions, hosts: &str, process: usize, processes: usize) -> RunOptions {
     let mut options = options.clone();
-    let more = [
-        "-n",
-        &processes.to_string(),
-        "-p",
-        &process.to_string(),
-        "-h",
-        hosts,
-    ];
+    let more = ["-n", &processes.to_string(), "-p", &process.to_string(), "-h", hosts];
     options.timely.extend(more.map(str::to_owned));
     options.connect_within = Duration::from_secs(60);
     options
@@ -299,9 +240,7 @@ pub fn hosts(processes: usize) -> String {
     let name = format!("meed-hosts-{}-{number}", std::process::id());
     let path = std::env::temp_dir().join(name);
     let mut file = std::fs::File::create(&path).unwrap();
-    let held: Vec<TcpListener> = (0..processes)
-        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-        .collect();
+    let held: Vec<TcpListener> = (0..processes).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     for listener in &held {
         writeln!(file, "{}", listener.local_addr().unwrap()).unwrap();
     }
@@ -326,25 +265,15 @@ pub fn processes<T: Send>(
                 scope.spawn(move || body(options))
             })
             .collect();
-        handles
-            .into_iter()
-            .map(|handle| handle.join().unwrap())
-            .collect()
+        handles.into_iter().map(|handle| handle.join().unwrap()).collect()
     });
     std::fs::remove_file(hosts).unwrap();
     results
 }
 
 /// Threads per process, processes, and timely's further options.
-pub const LAYOUTS: [(usize, usize, &[&str]); 7] = [
-    (1, 1, &[]),
-    (2, 1, &[]),
-    (4, 1, &[]),
-    (2, 1, &["-z"]),
-    (1, 2, &[]),
-    (2, 2, &["-z"]),
-    (1, 3, &[]),
-];
+pub const LAYOUTS: [(usize, usize, &[&str]); 7] =
+    [(1, 1, &[]), (2, 1, &[]), (4, 1, &[]), (2, 1, &["-z"]), (1, 2, &[]), (2, 2, &["-z"]), (1, 3, &[])];
 
 pub fn options(threads: usize, timely: &[&str]) -> RunOptions {
     RunOptions {

@@ -70,11 +70,7 @@ fn mutate(row: &mut Row, mutation: Mutation) -> Option<&'static str> {
         }
         Mutation::MaskLonger => {
             row.mask.push(true);
-            Some(if row.logprobs.is_some() {
-                "token_rollout_logprobs"
-            } else {
-                "step_ends"
-            })
+            Some(if row.logprobs.is_some() { "token_rollout_logprobs" } else { "step_ends" })
         }
         Mutation::StepRewardsShorter => {
             row.step_rewards.pop()?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, ListArray,
-    RecordBatch, StringArray,
+    ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch,
+    StringArray,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::Field;
@@ -56,44 +56,18 @@ pub fn text(values: &[&str]) -> ArrayRef {
 /// The columns of rollouts.
 pub fn columns(rows: &[Row]) -> Vec<(&'static str, ArrayRef)> {
     let lengths = |of: fn(&Row) -> usize| -> Vec<usize> { rows.iter().map(of).collect() };
-    let logprobs: Vec<_> = rows
-        .iter()
-        .map(|row| row.logprobs.as_ref().map(Vec::len))
-        .collect();
+    let logprobs: Vec<_> = rows.iter().map(|row| row.logprobs.as_ref().map(Vec::len)).collect();
     vec![
-        (
-            "iteration",
-            Arc::new(Int64Array::from_iter_values(rows.iter().map(|_| 3))) as ArrayRef,
-        ),
-        (
-            "group_id",
-            Arc::new(StringArray::from_iter_values(
-                rows.iter().map(|row| row.group),
-            )),
-        ),
-        (
-            "rollout_id",
-            Arc::new(StringArray::from_iter_values(
-                rows.iter().map(|row| &row.rollout),
-            )),
-        ),
-        (
-            "status",
-            Arc::new(StringArray::from_iter_values(
-                rows.iter().map(|_| "complete"),
-            )),
-        ),
-        (
-            "reward",
-            Arc::new(Float64Array::from_iter(rows.iter().map(|row| row.reward))),
-        ),
+        ("iteration", Arc::new(Int64Array::from_iter_values(rows.iter().map(|_| 3))) as ArrayRef),
+        ("group_id", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.group)))),
+        ("rollout_id", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.rollout)))),
+        ("status", Arc::new(StringArray::from_iter_values(rows.iter().map(|_| "complete")))),
+        ("reward", Arc::new(Float64Array::from_iter(rows.iter().map(|row| row.reward)))),
         (
             "token_mask",
             full_list(
                 &lengths(|row| row.mask.len()),
-                Arc::new(BooleanArray::from_iter(
-                    rows.iter().flat_map(|row| &row.mask).map(|&b| Some(b)),
-                )),
+                Arc::new(BooleanArray::from_iter(rows.iter().flat_map(|row| &row.mask).map(|&b| Some(b)))),
             ),
         ),
         (
@@ -109,18 +83,14 @@ pub fn columns(rows: &[Row]) -> Vec<(&'static str, ArrayRef)> {
             "step_ends",
             full_list(
                 &lengths(|row| row.step_ends.len()),
-                Arc::new(Int32Array::from_iter_values(
-                    rows.iter().flat_map(|row| row.step_ends.clone()),
-                )),
+                Arc::new(Int32Array::from_iter_values(rows.iter().flat_map(|row| row.step_ends.clone()))),
             ),
         ),
         (
             "step_rewards",
             full_list(
                 &lengths(|row| row.step_rewards.len()),
-                Arc::new(Float64Array::from_iter(
-                    rows.iter().flat_map(|row| row.step_rewards.clone()),
-                )),
+                Arc::new(Float64Array::from_iter(rows.iter().flat_map(|row| row.step_rewards.clone()))),
             ),
         ),
     ]
@@ -128,8 +98,7 @@ pub fn columns(rows: &[Row]) -> Vec<(&'static str, ArrayRef)> {
 
 /// A batch of rollouts.
 pub fn batch(rows: &[Row]) -> RecordBatch {
-    RecordBatch::try_from_iter_with_nullable(columns(rows).into_iter().map(|(n, c)| (n, c, true)))
-        .unwrap()
+    RecordBatch::try_from_iter_with_nullable(columns(rows).into_iter().map(|(n, c)| (n, c, true))).unwrap()
 }
 
 /// The same batch with a column replaced or added.

@@ -7,8 +7,16 @@ use crate::parameters::{Fields, Parameter, Parameters, parameter};
 
 /// Parameters of a penalty on the divergence.
 pub const DIVERGENCE: &[Parameter] = &[
-    parameter("kl", "null", "divergence penalty: {coef, estimator: k1|k2|k3|abs, where: reward|reward, every token|advantage, every token, clamp_value, given}"),
-    parameter("kl_in_reward", "null", "the same penalty in other words: {coef, kind, clamp_log_ratio, clamp, accumulate, sum_over}"),
+    parameter(
+        "kl",
+        "null",
+        "divergence penalty: {coef, estimator: k1|k2|k3|abs, where: reward|reward, every token|advantage, every token, clamp_value, given}",
+    ),
+    parameter(
+        "kl_in_reward",
+        "null",
+        "the same penalty in other words: {coef, kind, clamp_log_ratio, clamp, accumulate, sum_over}",
+    ),
 ];
 
 /// Where the penalty goes.
@@ -39,7 +47,11 @@ pub fn penalty(parameters: &Parameters) -> Result<Option<Penalty>> {
             "" | "reward" => Into::Reward,
             "reward, every token" => Into::EveryReward,
             "advantage, every token" => Into::Advantage,
-            _ => return Err(fields.unknown("where", &["reward", "reward, every token", "advantage, every token"])),
+            _ => {
+                return Err(
+                    fields.unknown("where", &["reward", "reward, every token", "advantage, every token"])
+                );
+            }
         };
         let coefficient = fields.number("coef")?.unwrap_or(0.0);
         if coefficient == 0.0 {
@@ -51,7 +63,9 @@ pub fn penalty(parameters: &Parameters) -> Result<Option<Penalty>> {
         };
         return Ok(Some(Penalty { tokens: coefficient * divergence, into }));
     }
-    let Some(fields) = parameters.object("kl_in_reward", &["coef", "kind", "clamp_log_ratio", "clamp", "accumulate", "sum_over"])? else {
+    let Some(fields) = parameters
+        .object("kl_in_reward", &["coef", "kind", "clamp_log_ratio", "clamp", "accumulate", "sum_over"])?
+    else {
         return Ok(None);
     };
     let accumulate = fields.get("accumulate").as_bool().unwrap_or(true);
@@ -78,7 +92,10 @@ pub fn log_ratio() -> Expr {
 /// Log-probabilities of the policy that the update starts from; as sampled where the learner did
 /// not recompute them.
 pub fn policy_logprobs() -> Expr {
-    if_present(signal("token_old_logprobs"), if_present(signal("token_rollout_logprobs"), signal("token_logprobs")))
+    if_present(
+        signal("token_old_logprobs"),
+        if_present(signal("token_rollout_logprobs"), signal("token_logprobs")),
+    )
 }
 
 fn estimator(fields: &Fields, field: &str, ratio: Expr, clamp: Option<f64>) -> Result<Expr> {

@@ -2,7 +2,7 @@
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    By, Center, Expr, Norm, Reduction, ROLLOUT, Scale, Singleton, ZeroStd, batch, group, mask,
+    By, Center, Expr, Norm, ROLLOUT, Reduction, Scale, Singleton, ZeroStd, batch, group, mask,
 };
 
 use crate::parameters::{Parameter, Parameters, parameter};
@@ -16,22 +16,41 @@ pub const PRESET: &[Parameter] = &[parameter(
 
 /// Parameters of a group normalisation.
 pub const NORM: &[Parameter] = &[
-    parameter("center", "group_mean", "what is subtracted: group_mean, leave_one_out, length_weighted_mean, batch_mean, batch leave_one_out, none"),
-    parameter("scale", "group_std", "what it is divided by: group_std, leave_one_out_std, batch_std, batch_std_of_centred, group_mean, none"),
+    parameter(
+        "center",
+        "group_mean",
+        "what is subtracted: group_mean, leave_one_out, length_weighted_mean, batch_mean, batch leave_one_out, none",
+    ),
+    parameter(
+        "scale",
+        "group_std",
+        "what it is divided by: group_std, leave_one_out_std, batch_std, batch_std_of_centred, group_mean, none",
+    ),
     parameter("ddof", "1", "delta degrees of freedom of the deviation: 1 sample, 0 population"),
     parameter("eps", "1e-6", "added to the deviation"),
     parameter("std_about", "null", "null: about the mean; centre: about what was subtracted"),
     parameter("variance_floor", "0", "lower bound of the variance"),
     parameter("zero_std", "null", "null: divide by 0 + eps; skip: do not divide; zero when std <= 1e-6"),
-    parameter("singleton", "null", "what a group of one gets: zero (default), raw, mean0_std1 (raw / (1 + eps)), error (null)"),
+    parameter(
+        "singleton",
+        "null",
+        "what a group of one gets: zero (default), raw, mean0_std1 (raw / (1 + eps)), error (null)",
+    ),
     parameter("peers", "null", "a further key that splits groups: a column, or the name of a rule"),
-    parameter("rows", "null", "where a rollout has several rows: it counts once, by the key source_rollout_id"),
+    parameter(
+        "rows",
+        "null",
+        "where a rollout has several rows: it counts once, by the key source_rollout_id",
+    ),
 ];
 
-const CENTERS: &[&str] = &["group_mean", "leave_one_out", "length_weighted_mean", "batch_mean", "batch leave_one_out", "none"];
-const SCALES: &[&str] = &["group_std", "leave_one_out_std", "batch_std", "batch_std_of_centred", "group_mean", "none"];
+const CENTERS: &[&str] =
+    &["group_mean", "leave_one_out", "length_weighted_mean", "batch_mean", "batch leave_one_out", "none"];
+const SCALES: &[&str] =
+    &["group_std", "leave_one_out_std", "batch_std", "batch_std_of_centred", "group_mean", "none"];
 const ZERO: &[&str] = &["skip", "zero when std <= 1e-6", "zero when std <= 1e-6 or the group has one member"];
-const SINGLETONS: &[&str] = &["zero", "raw", "mean0", "mean0_std1", "raw/(1+eps)", "error", "own reward and 0"];
+const SINGLETONS: &[&str] =
+    &["zero", "raw", "mean0", "mean0_std1", "raw/(1+eps)", "error", "own reward and 0"];
 
 /// The normalisation that the parameters describe.
 pub fn norm(parameters: &Parameters, by_group: By) -> Result<Norm> {
@@ -49,7 +68,9 @@ pub fn norm(parameters: &Parameters, by_group: By) -> Result<Norm> {
         "none" => Center::None,
         _ => return Err(parameters.unknown("center", CENTERS)),
     };
-    let std = |by: By| if about_center { Scale::StdAboutCenter(by) } else { Scale::Std(by) };
+    let std = |by: By| {
+        if about_center { Scale::StdAboutCenter(by) } else { Scale::Std(by) }
+    };
     let scale = match parameters.text("scale")? {
         "group_std" => std(by_group.clone()),
         "leave_one_out_std" => Scale::LeaveOneOutStd(by_group.clone()),
@@ -110,7 +131,8 @@ pub fn peers(parameters: &Parameters) -> Result<By> {
         "" => group(),
         "solver: same episode and agent; others: same group and agent" => {
             let agent = || signal("agent");
-            let episode = signal("episode_id").null_if(agent().equals(meed_operators::credit::text("solver")).negated());
+            let episode = signal("episode_id")
+                .null_if(agent().equals(meed_operators::credit::text("solver")).negated());
             group().and(agent()).and(episode.or_else(signal("group_id")))
         }
         column => group().and(signal(column)),

@@ -9,8 +9,16 @@ use crate::parts::divergence::{Into, Penalty};
 /// Parameters of returns.
 pub const RETURNS: &[Parameter] = &[
     parameter("gamma", "1.0", "discount per token"),
-    parameter("masked_tokens", "null", "how environment tokens are passed: carry (default: they are no steps), reset, ordinary (they are steps), or ordinary with reward and value 0"),
-    parameter("reward_at", "null", "where the outcome reward lands: the last trainable token (default), the last token of the response (lost where that is an observation: ROLL, AReaL), or the last token of the response, trainable or not"),
+    parameter(
+        "masked_tokens",
+        "null",
+        "how environment tokens are passed: carry (default: they are no steps), reset, ordinary (they are steps), or ordinary with reward and value 0",
+    ),
+    parameter(
+        "reward_at",
+        "null",
+        "where the outcome reward lands: the last trainable token (default), the last token of the response (lost where that is an observation: ROLL, AReaL), or the last token of the response, trainable or not",
+    ),
 ];
 
 /// How a recursion passes tokens that the policy did not produce.
@@ -31,7 +39,9 @@ pub enum Passing {
 /// The convention that the parameters name.
 pub fn passing(parameters: &Parameters) -> Result<Passing> {
     Ok(match parameters.text("masked_tokens")? {
-        "" | "carry" | "carry value and advantage" | "carry the running return" | "none here" => Passing::Carry,
+        "" | "carry" | "carry value and advantage" | "carry the running return" | "none here" => {
+            Passing::Carry
+        }
         "skipped: the recursion runs over the trainable tokens only" => Passing::Carry,
         "reset" | "reset the running return" => Passing::Reset,
         "ordinary" | "ordinary steps (their value and reward are used)" => Passing::Ordinary,
@@ -41,7 +51,13 @@ pub fn passing(parameters: &Parameters) -> Result<Passing> {
         | "ordinary steps with reward 0 (each one discounts)"
         | "ordinary steps with reward 0 and value 0" => Passing::OrdinaryZero,
         _ => {
-            let known = ["carry", "reset", "ordinary", "ordinary steps with their own value, reward 0", "ordinary steps with reward 0 and value 0"];
+            let known = [
+                "carry",
+                "reset",
+                "ordinary",
+                "ordinary steps with their own value, reward 0",
+                "ordinary steps with reward 0 and value 0",
+            ];
             return Err(parameters.unknown("masked_tokens", &known));
         }
     })
@@ -78,7 +94,16 @@ pub fn terminal(parameters: &Parameters, reward: Expr) -> Result<Expr> {
         "" | "last trainable token" => placed,
         "last token of the response" => when(mask(), placed.over(all()), 0.0),
         "last token of the response, trainable or not" => placed.over(all()),
-        _ => return Err(parameters.unknown("reward_at", &["last trainable token", "last token of the response", "last token of the response, trainable or not"])),
+        _ => {
+            return Err(parameters.unknown(
+                "reward_at",
+                &[
+                    "last trainable token",
+                    "last token of the response",
+                    "last token of the response, trainable or not",
+                ],
+            ));
+        }
     })
 }
 

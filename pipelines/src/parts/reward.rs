@@ -2,7 +2,8 @@
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    Expr, ROLLOUT, Reduction, all, group, if_present, maximum, mean, members, rank, signal, sum, trainable, value,
+    Expr, ROLLOUT, Reduction, all, group, if_present, maximum, mean, members, rank, signal, sum, trainable,
+    value,
 };
 
 use crate::parameters::{Fields, Parameter, Parameters, parameter};
@@ -11,14 +12,34 @@ use crate::parts::norm::trainable_tokens;
 
 /// Parameters of the shaped reward.
 pub const REWARD: &[Parameter] = &[
-    parameter("reward_columns", "null", "several reward columns, summed; null values are left out of the sum"),
+    parameter(
+        "reward_columns",
+        "null",
+        "several reward columns, summed; null values are left out of the sum",
+    ),
     parameter("weights", "null", "weights of the reward columns; 1 each by default"),
-    parameter("reward", "null", "shaping: {bias, scale, clip} gives clip((r + bias) * scale); {overlong: {max_length, buffer, factor}}"),
+    parameter(
+        "reward",
+        "null",
+        "shaping: {bias, scale, clip} gives clip((r + bias) * scale); {overlong: {max_length, buffer, factor}}",
+    ),
     parameter("reward_clip", "null", "[low, high]"),
     parameter("reward_clip_where", "null", "null: before the statistics; after the group normalisation"),
-    parameter("length_penalty", "null", "{output_tokens, input_tokens, turns}: share of the group's mean reward taken off at the group's greatest length"),
-    parameter("empty_rollouts", "excluded", "rollouts without a trainable token in the statistics: excluded, or counted (verl)"),
-    parameter("excluded", "null", "rollouts outside the statistics and the loss, by the columns valid, error, trainable where the data has them"),
+    parameter(
+        "length_penalty",
+        "null",
+        "{output_tokens, input_tokens, turns}: share of the group's mean reward taken off at the group's greatest length",
+    ),
+    parameter(
+        "empty_rollouts",
+        "excluded",
+        "rollouts without a trainable token in the statistics: excluded, or counted (verl)",
+    ),
+    parameter(
+        "excluded",
+        "null",
+        "rollouts outside the statistics and the loss, by the columns valid, error, trainable where the data has them",
+    ),
 ];
 
 /// The reward of each rollout; null where every part of it is null.
@@ -31,7 +52,9 @@ pub fn reward(parameters: &Parameters, penalty: Option<&Penalty>) -> Result<Expr
         }
         if let Some(overlong) = shaping.get("overlong").as_object() {
             let field = |name: &str| overlong.get(name).and_then(serde_json::Value::as_f64);
-            let (Some(longest), Some(buffer), Some(factor)) = (field("max_length"), field("buffer"), field("factor")) else {
+            let (Some(longest), Some(buffer), Some(factor)) =
+                (field("max_length"), field("buffer"), field("factor"))
+            else {
                 return Err(parameters.unknown("reward", &["{overlong: {max_length, buffer, factor}}"]));
             };
             reward = reward + overlong_penalty(trainable_tokens(), longest, buffer, factor);
@@ -40,7 +63,9 @@ pub fn reward(parameters: &Parameters, penalty: Option<&Penalty>) -> Result<Expr
     if parameters.is_null("reward_clip_where") {
         reward = clip(parameters, reward)?;
     }
-    if let Some(fields) = parameters.object("length_penalty", &["output_tokens", "input_tokens", "turns", "scaled_by", "relative_to"])? {
+    if let Some(fields) = parameters
+        .object("length_penalty", &["output_tokens", "input_tokens", "turns", "scaled_by", "relative_to"])?
+    {
         reward = length_penalised(&fields, reward)?;
     }
     if let Some(penalty) = penalty.filter(|penalty| penalty.into == Into::RolloutReward) {
@@ -115,7 +140,11 @@ fn represented(parameters: &Parameters, reward: Expr) -> Result<Expr> {
 /// Weights of the reward columns.
 pub fn weights(parameters: &Parameters, columns: usize) -> Result<Vec<f64>> {
     let weights = parameters.numbers("weights")?.unwrap_or_else(|| vec![1.0; columns]);
-    if weights.len() == columns { Ok(weights) } else { Err(parameters.unknown("weights", &["one number per reward column"])) }
+    if weights.len() == columns {
+        Ok(weights)
+    } else {
+        Err(parameters.unknown("weights", &["one number per reward column"]))
+    }
 }
 
 fn length_penalised(fields: &Fields, reward: Expr) -> Result<Expr> {

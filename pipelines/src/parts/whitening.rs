@@ -2,7 +2,8 @@
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    Center, Expr, Level, Norm, ROLLOUT, Scale, Singleton, TOKEN, ZeroStd, batch, group, mask, members, normalize, sum, when,
+    Center, Expr, Level, Norm, ROLLOUT, Scale, Singleton, TOKEN, ZeroStd, batch, group, mask, members,
+    normalize, sum, when,
 };
 
 use crate::parameters::{Parameter, Parameters, parameter};
@@ -13,7 +14,11 @@ pub const WHITENING: &[Parameter] = &[
     parameter("whiten_eps_var", "0", "added to the variance"),
     parameter("whiten_clamp_var", "0", "lower bound of the variance"),
     parameter("whiten_eps", "0", "added to the deviation"),
-    parameter("whiten_center", "null", "null: the mean of the scope; batch_mean, batch leave_one_out, group_mean"),
+    parameter(
+        "whiten_center",
+        "null",
+        "null: the mean of the scope; batch_mean, batch leave_one_out, group_mean",
+    ),
     parameter("whiten_scale", "null", "null: the deviation of the scope; batch_std, group_std, none"),
     parameter("whiten_std_about", "null", "null: about the mean; centre: about what was subtracted"),
     parameter("mean_denominator_eps", "0", "added to the count in means"),
@@ -21,7 +26,11 @@ pub const WHITENING: &[Parameter] = &[
 ];
 
 /// Whether and over what advantages are whitened, by default not.
-pub const WHITEN_OFF: Parameter = parameter("whiten", "none", "none, batch_tokens (trainable tokens of the batch), batch_rows, group_tokens, batch_tokens, mean only");
+pub const WHITEN_OFF: Parameter = parameter(
+    "whiten",
+    "none",
+    "none, batch_tokens (trainable tokens of the batch), batch_rows, group_tokens, batch_tokens, mean only",
+);
 /// The same, by default over the trainable tokens of the batch.
 pub const WHITEN_ON: Parameter = parameter("whiten", "batch_tokens", WHITEN_OFF.meaning);
 
@@ -39,12 +48,18 @@ pub fn whitened(parameters: &Parameters, advantage: Expr) -> Result<Expr> {
     let count_eps = parameters.number("mean_denominator_eps")?;
     let counted = || advantage.clone().spread(at.clone().unwrap_or(TOKEN));
     let center = match parameters.text("whiten_center")? {
-        _ if count_eps > 0.0 => Center::Given(sum(counted(), by.clone()) / (members(counted(), by.clone()) + count_eps)),
+        _ if count_eps > 0.0 => {
+            Center::Given(sum(counted(), by.clone()) / (members(counted(), by.clone()) + count_eps))
+        }
         "" => Center::Mean(by.clone()),
         "batch_mean" => Center::Mean(batch()),
         "group_mean" => Center::Mean(group()),
         "batch leave_one_out" => Center::LeaveOneOut(batch()),
-        _ => return Err(parameters.unknown("whiten_center", &["batch_mean", "batch leave_one_out", "group_mean"])),
+        _ => {
+            return Err(
+                parameters.unknown("whiten_center", &["batch_mean", "batch leave_one_out", "group_mean"])
+            );
+        }
     };
     let about_center = !parameters.is_null("whiten_std_about");
     let scale = match parameters.text("whiten_scale")? {

@@ -45,7 +45,10 @@ pub fn find(name: &str) -> Result<&'static Recipe> {
         let mut near: Vec<&str> = RECIPES.iter().map(|recipe| recipe.name).collect();
         near.sort_by_key(|known| std::cmp::Reverse(alike(known, name)));
         near.truncate(5);
-        Error::usage(format!("no recipe is called `{name}`"), format!("did you mean {}? `meed recipes` lists all", near.join(", ")))
+        Error::usage(
+            format!("no recipe is called `{name}`"),
+            format!("did you mean {}? `meed recipes` lists all", near.join(", ")),
+        )
     })
 }
 

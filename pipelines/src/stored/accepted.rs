@@ -100,7 +100,8 @@ impl Source for Accepted {
             let (batch, bad) = accept(batch, &uri, first, on_error)?;
             rejected.add(bad);
             let schema = batch.schema();
-            let indices: Vec<usize> = columns.iter().map(|name| schema.index_of(name)).collect::<Result<_, _>>()?;
+            let indices: Vec<usize> =
+                columns.iter().map(|name| schema.index_of(name)).collect::<Result<_, _>>()?;
             Ok(batch.project(&indices)?)
         })))
     }

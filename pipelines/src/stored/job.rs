@@ -75,15 +75,21 @@ pub fn assign(job: AssignJob, options: &RunOptions) -> Result<AssignReport> {
     for chosen in &job.recipes {
         if chosen.recipe.kind != Kind::Advantage {
             return Err(Error::usage(
-                format!("recipe {} gives a {}, not an advantage", chosen.recipe.name, chosen.recipe.kind.name()),
+                format!(
+                    "recipe {} gives a {}, not an advantage",
+                    chosen.recipe.name,
+                    chosen.recipe.kind.name()
+                ),
                 "`meed recipes` says what each one gives",
             ));
         }
         let (assignment, plan) = chosen.recipe.assignment(&chosen.settings, &schema)?;
         ready.push(Ready { assignment, operators: plan.operators });
     }
-    let columns: BTreeSet<String> = ready.iter().flat_map(|ready| ready.assignment.checked.columns.iter().cloned()).collect();
-    let columns: Vec<String> = columns.into_iter().filter(|name| schema.column_with_name(name).is_some()).collect();
+    let columns: BTreeSet<String> =
+        ready.iter().flat_map(|ready| ready.assignment.checked.columns.iter().cloned()).collect();
+    let columns: Vec<String> =
+        columns.into_iter().filter(|name| schema.column_with_name(name).is_some()).collect();
     let names: Vec<String> = ready.iter().map(|ready| ready.assignment.recipe.clone()).collect();
     let ready = Arc::new(ready);
     let count = ready.len();
@@ -97,10 +103,17 @@ pub fn assign(job: AssignJob, options: &RunOptions) -> Result<AssignReport> {
             let observed = ready.clone();
             let make = move |_| -> Result<Box<dyn Observer>> {
                 let partials = vec![Default::default(); count];
-                Ok(Box::new(ObserveStage { ready: observed.clone(), statistics: known.clone(), pass, partials }))
+                Ok(Box::new(ObserveStage {
+                    ready: observed.clone(),
+                    statistics: known.clone(),
+                    pass,
+                    partials,
+                }))
             };
             let parts = session.gather(&quiet, &columns, &(Arc::new(make) as _))?;
-            for ((ready, statistics), partial) in ready.iter().zip(&mut statistics).zip(merged(&parts, count)?) {
+            for ((ready, statistics), partial) in
+                ready.iter().zip(&mut statistics).zip(merged(&parts, count)?)
+            {
                 if ready.assignment.checked.passes() > pass {
                     statistics.add(&ready.assignment.checked, partial);
                 }
@@ -108,19 +121,32 @@ pub fn assign(job: AssignJob, options: &RunOptions) -> Result<AssignReport> {
         }
         let (ready, statistics, summaries) = (ready.clone(), Arc::new(statistics), shared.clone());
         let make = move |_| -> Result<Box<dyn Stage>> {
-            Ok(Box::new(AssignStage { ready: ready.clone(), statistics: statistics.clone(), summaries: summaries.clone() }))
+            Ok(Box::new(AssignStage {
+                ready: ready.clone(),
+                statistics: statistics.clone(),
+                summaries: summaries.clone(),
+            }))
         };
-        let run = StoredRun { source: source.clone(), columns: columns.clone(), stage: Arc::new(make), sink: sink.clone() };
+        let run = StoredRun {
+            source: source.clone(),
+            columns: columns.clone(),
+            stage: Arc::new(make),
+            sink: sink.clone(),
+        };
         let report = session.run_stored(&run)?;
         let whole = share_summaries(session, &shared)?;
         Ok((report, whole))
     })?;
-    let (run, summaries) = reports.into_iter().next().ok_or_else(|| Error::usage("no worker ran", "use at least one worker"))?;
+    let (run, summaries) =
+        reports.into_iter().next().ok_or_else(|| Error::usage("no worker ran", "use at least one worker"))?;
     Ok(AssignReport { run, recipes: names.into_iter().zip(summaries).collect() })
 }
 
 /// Sums the counts of all processes: the first of a process's workers to ask takes its counts.
-fn share_summaries(session: &mut meed_operators::engine::Session, mine: &Mutex<Vec<Summary>>) -> Result<Vec<Summary>> {
+fn share_summaries(
+    session: &mut meed_operators::engine::Session,
+    mine: &Mutex<Vec<Summary>>,
+) -> Result<Vec<Summary>> {
     let broken = |error: serde_json::Error| Error::external("share the summary", error, "");
     let taken = match mine.lock() {
         Ok(mut summaries) => {

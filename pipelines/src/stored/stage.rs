@@ -89,7 +89,8 @@ impl Observer for ObserveStage {
     }
 
     fn finish(&mut self) -> Result<Vec<u8>> {
-        serde_json::to_vec(&self.partials).map_err(|error| Error::external("encode batch statistics", error, ""))
+        serde_json::to_vec(&self.partials)
+            .map_err(|error| Error::external("encode batch statistics", error, ""))
     }
 }
 
@@ -97,7 +98,8 @@ impl Observer for ObserveStage {
 pub(super) fn merged(parts: &[Vec<u8>], recipes: usize) -> Result<Vec<Partial>> {
     let mut merged: Vec<Partial> = vec![Partial::default(); recipes];
     for part in parts {
-        let partials: Vec<Partial> = serde_json::from_slice(part).map_err(|error| Error::external("decode batch statistics", error, ""))?;
+        let partials: Vec<Partial> = serde_json::from_slice(part)
+            .map_err(|error| Error::external("decode batch statistics", error, ""))?;
         for (whole, partial) in merged.iter_mut().zip(partials) {
             whole.merge(partial);
         }

@@ -28,7 +28,9 @@ impl Summary {
     pub fn add(&mut self, unit: &Unit, assigned: &Assigned) {
         let lists = assigned.rows.column_by_name("token_advantages").map(|column| column.as_list::<i32>());
         let in_loss = assigned.rows.column_by_name("in_loss").map(|column| column.as_boolean());
-        let (Some(lists), Some(in_loss)) = (lists, in_loss) else { return };
+        let (Some(lists), Some(in_loss)) = (lists, in_loss) else {
+            return;
+        };
         let values = lists.values().as_primitive::<arrow::datatypes::Float32Type>();
         let offsets = lists.value_offsets();
         for group in unit.groups().windows(2) {
@@ -67,8 +69,14 @@ impl Summary {
         let why = if self.singletons == self.groups {
             "every group has one rollout".to_owned()
         } else {
-            format!("{} groups have one rollout and {} have equal results", self.singletons, self.without_signal)
+            format!(
+                "{} groups have one rollout and {} have equal results",
+                self.singletons, self.without_signal
+            )
         };
-        Some(format!("{recipe}: all {} groups are without signal ({why}); training on them changes nothing", self.groups))
+        Some(format!(
+            "{recipe}: all {} groups are without signal ({why}); training on them changes nothing",
+            self.groups
+        ))
     }
 }

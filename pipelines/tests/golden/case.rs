@@ -11,7 +11,23 @@ use crate::load;
 
 /// Keys of a case that this test knows. Others fail by name.
 const KEYS: &[&str] = &[
-    "recipe", "params", "source", "precision", "note", "reference_bug", "rollouts", "expected", "tolerance", "bug", "expected_correct", "reference_output", "framework", "name", "wrong", "wrong_origin", "reference_bug_note",
+    "recipe",
+    "params",
+    "source",
+    "precision",
+    "note",
+    "reference_bug",
+    "rollouts",
+    "expected",
+    "tolerance",
+    "bug",
+    "expected_correct",
+    "reference_output",
+    "framework",
+    "name",
+    "wrong",
+    "wrong_origin",
+    "reference_bug_note",
 ];
 
 pub struct Case {
@@ -55,10 +71,11 @@ impl Case {
 
     pub fn run(&self) -> Result<Outcome, String> {
         let text = |error: meed_operators::Error| format!("{error}; {}", error.hint());
-        let (recipe, mut settings) = match named(&self.recipe, self.framework.as_deref(), &self.params).map_err(text)? {
-            Named::Elsewhere(reason) => return Ok(Outcome::Listed(reason)),
-            Named::Recipe(recipe, settings) => (recipe, settings),
-        };
+        let (recipe, mut settings) =
+            match named(&self.recipe, self.framework.as_deref(), &self.params).map_err(text)? {
+                Named::Elsewhere(reason) => return Ok(Outcome::Listed(reason)),
+                Named::Recipe(recipe, settings) => (recipe, settings),
+            };
         if let Some(key) = &self.unknown_key {
             return Err(format!("the key `{key}` is not known"));
         }
@@ -66,9 +83,11 @@ impl Case {
             let column = self.expected.keys().next().ok_or("expects nothing")?;
             settings.push(("reward".into(), json!(column)));
         }
-        if self.params.get("estimator") == Some(&json!("gdpo")) && !self.params.contains_key("reward_columns") {
+        if self.params.get("estimator") == Some(&json!("gdpo")) && !self.params.contains_key("reward_columns")
+        {
             let row = self.rollouts.first().and_then(Value::as_object);
-            let columns: Vec<&String> = row.into_iter().flat_map(Map::keys).filter(|name| name.starts_with("reward_")).collect();
+            let columns: Vec<&String> =
+                row.into_iter().flat_map(Map::keys).filter(|name| name.starts_with("reward_")).collect();
             settings.push(("reward_columns".into(), json!(columns)));
         }
         let batch = load::rollouts(&self.rollouts)?;
@@ -77,12 +96,19 @@ impl Case {
         let compared = self.compare(&given.unit, &given.evaluated, given.rows.as_ref());
         match compared {
             Ok(values) => Ok(Outcome::Asserted(values)),
-            Err(_) if self.reference_bug && !self.corrected => Ok(Outcome::Listed(format!("reference bug, not reproduced: {}", self.bug))),
+            Err(_) if self.reference_bug && !self.corrected => {
+                Ok(Outcome::Listed(format!("reference bug, not reproduced: {}", self.bug)))
+            }
             Err(difference) => Err(difference),
         }
     }
 
-    fn compare(&self, unit: &Unit, evaluated: &Evaluated, rows: Option<&arrow::array::RecordBatch>) -> Result<usize, String> {
+    fn compare(
+        &self,
+        unit: &Unit,
+        evaluated: &Evaluated,
+        rows: Option<&arrow::array::RecordBatch>,
+    ) -> Result<usize, String> {
         let mut compared = 0;
         for (key, wanted) in &self.expected {
             let by_id: BTreeMap<String, Value> = match wanted {

@@ -18,14 +18,20 @@ impl Tolerance {
         let given = match tolerance {
             None => 0.0,
             Some(Value::Number(number)) => number.as_f64().unwrap_or(0.0),
-            Some(Value::String(text)) => text.parse().map_err(|_| format!("tolerance {text:?} is no number"))?,
-            Some(Value::Object(both)) => ["rtol", "atol"].iter().filter_map(|key| both.get(*key)?.as_f64()).fold(0.0, f64::max),
+            Some(Value::String(text)) => {
+                text.parse().map_err(|_| format!("tolerance {text:?} is no number"))?
+            }
+            Some(Value::Object(both)) => {
+                ["rtol", "atol"].iter().filter_map(|key| both.get(*key)?.as_f64()).fold(0.0, f64::max)
+            }
             Some(other) => return Err(format!("tolerance {other} is not known")),
         };
         let precision = precision.and_then(Value::as_str).unwrap_or_default();
         let single = precision.starts_with("float32");
         let said = match precision.split("tolerance ").nth(1) {
-            Some(said) => said.trim().parse().map_err(|_| format!("precision {precision:?} names no tolerance"))?,
+            Some(said) => {
+                said.trim().parse().map_err(|_| format!("precision {precision:?} names no tolerance"))?
+            }
             None if single => 1e-4,
             None => 0.0,
         };
@@ -41,10 +47,24 @@ const SINGLE: f64 = 1e-6;
 const DOUBLE: f64 = 1e-9;
 
 /// Compares one key of `expected`, and returns how many values agreed.
-pub fn key(key: &str, wanted: &BTreeMap<String, Value>, unit: &Unit, evaluated: &Evaluated, rows: Option<&RecordBatch>, tolerance: &Tolerance) -> Result<usize, String> {
-    let signal = |name: &str| evaluated.signal(name).map(|column| column.as_ref()).ok_or_else(|| format!("the recipe has no signal `{name}`"));
+pub fn key(
+    key: &str,
+    wanted: &BTreeMap<String, Value>,
+    unit: &Unit,
+    evaluated: &Evaluated,
+    rows: Option<&RecordBatch>,
+    tolerance: &Tolerance,
+) -> Result<usize, String> {
+    let signal = |name: &str| {
+        evaluated
+            .signal(name)
+            .map(|column| column.as_ref())
+            .ok_or_else(|| format!("the recipe has no signal `{name}`"))
+    };
     match key {
-        "token_advantages" | "token_values" => tokens_of_rows(key, wanted, unit, rows.ok_or("has no advantages")?, tolerance),
+        "token_advantages" | "token_values" => {
+            tokens_of_rows(key, wanted, unit, rows.ok_or("has no advantages")?, tolerance)
+        }
         "advantages" | "rollout_advantages" | "row_advantages" => {
             whole_rollouts(key, wanted, unit, rows.ok_or("has no advantages")?, tolerance)
         }
@@ -70,7 +90,10 @@ pub fn key(key: &str, wanted: &BTreeMap<String, Value>, unit: &Unit, evaluated: 
 fn rows_of(unit: &Unit, id: &str) -> Vec<usize> {
     let fits = |row: usize| {
         let rollout = unit.rollout_id(row);
-        id.is_empty() || rollout == id || rollout.split_once('#').is_some_and(|(source, row)| row == id || source == id) || unit.group_id(row) == id
+        id.is_empty()
+            || rollout == id
+            || rollout.split_once('#').is_some_and(|(source, row)| row == id || source == id)
+            || unit.group_id(row) == id
     };
     (0..unit.rows()).filter(|&row| fits(row)).collect()
 }
@@ -88,8 +111,15 @@ fn list(wanted: &Value) -> Vec<Option<f64>> {
 }
 
 /// Stored token advantages, compared where the mask is true.
-fn tokens_of_rows(key: &str, wanted: &BTreeMap<String, Value>, unit: &Unit, rows: &RecordBatch, tolerance: &Tolerance) -> Result<usize, String> {
-    let stored = rows.column_by_name("token_advantages").ok_or("has no token_advantages")?.as_list::<i32>().clone();
+fn tokens_of_rows(
+    key: &str,
+    wanted: &BTreeMap<String, Value>,
+    unit: &Unit,
+    rows: &RecordBatch,
+    tolerance: &Tolerance,
+) -> Result<usize, String> {
+    let stored =
+        rows.column_by_name("token_advantages").ok_or("has no token_advantages")?.as_list::<i32>().clone();
     let mask = unit.list("token_mask").ok_or("has no token_mask")?.clone();
     let mut compared = 0;
     for (id, wanted) in wanted {
@@ -102,7 +132,9 @@ fn tokens_of_rows(key: &str, wanted: &BTreeMap<String, Value>, unit: &Unit, rows
             }
             let mut seen = false;
             for (t, want) in wanted.iter().enumerate() {
-                let Some(want) = want.filter(|_| mask.value(t)) else { continue };
+                let Some(want) = want.filter(|_| mask.value(t)) else {
+                    continue;
+                };
                 seen = true;
                 let x = f64::from(got.value(t));
                 if !tolerance.close(x, want, SINGLE) {
@@ -117,8 +149,15 @@ fn tokens_of_rows(key: &str, wanted: &BTreeMap<String, Value>, unit: &Unit, rows
 }
 
 /// One advantage per rollout; null means that the rollout has none and is not trained on.
-fn whole_rollouts(key: &str, wanted: &BTreeMap<String, Value>, unit: &Unit, rows: &RecordBatch, tolerance: &Tolerance) -> Result<usize, String> {
-    let stored = rows.column_by_name("token_advantages").ok_or("has no token_advantages")?.as_list::<i32>().clone();
+fn whole_rollouts(
+    key: &str,
+    wanted: &BTreeMap<String, Value>,
+    unit: &Unit,
+    rows: &RecordBatch,
+    tolerance: &Tolerance,
+) -> Result<usize, String> {
+    let stored =
+        rows.column_by_name("token_advantages").ok_or("has no token_advantages")?.as_list::<i32>().clone();
     let in_loss = rows.column_by_name("in_loss").ok_or("has no in_loss")?.as_boolean().clone();
     let mask = unit.list("token_mask").ok_or("has no token_mask")?.clone();
     let mut compared = 0;
@@ -126,7 +165,9 @@ fn whole_rollouts(key: &str, wanted: &BTreeMap<String, Value>, unit: &Unit, rows
         for row in named_rows(unit, key, id)? {
             let Some(want) = wanted.as_f64() else {
                 if in_loss.value(row) {
-                    return Err(format!("{key} of {id}: expected no advantage, but the rollout is in the loss"));
+                    return Err(format!(
+                        "{key} of {id}: expected no advantage, but the rollout is in the loss"
+                    ));
                 }
                 compared += 1;
                 continue;
@@ -146,7 +187,13 @@ fn whole_rollouts(key: &str, wanted: &BTreeMap<String, Value>, unit: &Unit, rows
 }
 
 /// A named signal, compared where it is defined by the case and the position is the policy's.
-fn elements(key: &str, wanted: &BTreeMap<String, Value>, unit: &Unit, column: &Column, tolerance: &Tolerance) -> Result<usize, String> {
+fn elements(
+    key: &str,
+    wanted: &BTreeMap<String, Value>,
+    unit: &Unit,
+    column: &Column,
+    tolerance: &Tolerance,
+) -> Result<usize, String> {
     let text = |error: meed_operators::Error| error.to_string();
     let own = column.level.clone().unwrap_or(ROLLOUT);
     let level = match key.split_once('_').map(|(level, _)| level) {
@@ -167,7 +214,9 @@ fn elements(key: &str, wanted: &BTreeMap<String, Value>, unit: &Unit, column: &C
         None => level != TOKEN || mask.value(i),
     };
     let numbers: Vec<f64> = match &column.values {
-        meed_operators::credit::Values::Boolean(truth) => truth.iter().map(|&x| f64::from(u8::from(x))).collect(),
+        meed_operators::credit::Values::Boolean(truth) => {
+            truth.iter().map(|&x| f64::from(u8::from(x))).collect()
+        }
         _ => column.as_numbers().to_vec(),
     };
     let mut compared = 0;
@@ -179,7 +228,9 @@ fn elements(key: &str, wanted: &BTreeMap<String, Value>, unit: &Unit, column: &C
                 return Err(format!("{key} of {id}: {} values, expected {}", past - first, wanted.len()));
             }
             for (k, want) in wanted.iter().enumerate() {
-                let Some(want) = want.filter(|_| counts(first + k)) else { continue };
+                let Some(want) = want.filter(|_| counts(first + k)) else {
+                    continue;
+                };
                 let got = source[first + k].filter(|&i| column.is_valid(i)).map(|i| numbers[i]);
                 if !got.is_some_and(|got| tolerance.close(got, want, stored)) {
                     return Err(format!("{key} of {id} at {k}: got {got:?}, expected {want}"));
@@ -191,7 +242,12 @@ fn elements(key: &str, wanted: &BTreeMap<String, Value>, unit: &Unit, column: &C
     Ok(compared)
 }
 
-fn group_means(wanted: &BTreeMap<String, Value>, unit: &Unit, advantage: &Column, tolerance: &Tolerance) -> Result<usize, String> {
+fn group_means(
+    wanted: &BTreeMap<String, Value>,
+    unit: &Unit,
+    advantage: &Column,
+    tolerance: &Tolerance,
+) -> Result<usize, String> {
     for (group, want) in wanted {
         let rows = named_rows(unit, "group_means", group)?;
         let mean = rows.iter().filter_map(|&row| advantage.number(row)).sum::<f64>() / rows.len() as f64;

@@ -8,14 +8,20 @@ fn help_lists_what_is_built_and_nothing_else() {
     let help = place.tells(&["--help"]);
     let commands = ["import", "assign", "recipes", "explain", "compare", "sql", "datasets", "history"];
     for command in commands {
-        assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command} is not in: {help}");
+        assert!(
+            help.lines().any(|line| line.trim_start().starts_with(command)),
+            "{command} is not in: {help}"
+        );
         assert!(place.tells(&[command, "--help"]).contains("Usage: meed"), "{command}");
     }
     for unbuilt in ["serve", "train", "judge", "device"] {
         assert!(!help.lines().any(|line| line.trim_start().starts_with(unbuilt)), "{unbuilt} is in: {help}");
     }
     let formats = place.tells(&["import", "--help"]);
-    assert!(["gsm8k", "tau-bench", "jsonl", "parquet"].iter().all(|format| formats.contains(format)), "{formats}");
+    assert!(
+        ["gsm8k", "tau-bench", "jsonl", "parquet"].iter().all(|format| formats.contains(format)),
+        "{formats}"
+    );
     assert!(place.tells(&["--version"]).starts_with("meed "));
     assert_eq!(place.meed(&[]).status, Some(2), "no command is no success");
 }
@@ -24,7 +30,9 @@ fn help_lists_what_is_built_and_nothing_else() {
 fn unknown_names_are_usage_errors_with_near_names() {
     let place = Place::new();
     place.write_lines("rows.jsonl", &rollouts());
-    let assign = |recipe: &'static str| vec!["assign", "--from", "rows.jsonl", "--to", "out.parquet", "--recipe", recipe];
+    let assign = |recipe: &'static str| {
+        vec!["assign", "--from", "rows.jsonl", "--to", "out.parquet", "--recipe", recipe]
+    };
     let set = |recipe, setting| [assign(recipe), vec!["--set", setting]].concat();
     place.refuses(2, &assign("grop"), &["error: no recipe is called `grop`", "hint: ", "grpo"]);
     place.refuses(2, &set("grpo", "epz=1"), &["no parameter or input `epz`", "did you mean eps"]);
@@ -50,7 +58,8 @@ fn datasets_and_files_that_do_not_fit_are_refused() {
     place.write_lines("rows.jsonl", &rollouts());
     place.does(&["import", "jsonl", "rows.jsonl", "--to", "rows"]);
     place.does(&["assign", "--recipe", "grpo", "--from", "rows", "--to", "rows"]);
-    let from = |from: &'static str, to: &'static str| vec!["assign", "--recipe", "grpo", "--from", from, "--to", to];
+    let from =
+        |from: &'static str, to: &'static str| vec!["assign", "--recipe", "grpo", "--from", from, "--to", to];
     place.refuses(2, &from("rosw", "x"), &["no dataset `rosw`", "did you mean rows"]);
     place.refuses(2, &from("rows@7", "x"), &["no version 7"]);
     place.refuses(2, &from("rows_advantages", "x"), &["holds advantages, not rollouts"]);
@@ -72,7 +81,8 @@ fn the_catalog_is_chosen_by_flag_or_environment() {
     place.does(&["import", "jsonl", "rows.jsonl", "--to", "rows", "--catalog", "two"]);
     assert!(place.path("one/rows/_delta_log").is_dir() && place.path("two/rows/_delta_log").is_dir());
     assert!(!place.path("meed-data").exists());
-    let listed = place.command(&["datasets", "--json"]).env("MEED_CATALOG", "two").output().expect("the program runs");
+    let listed =
+        place.command(&["datasets", "--json"]).env("MEED_CATALOG", "two").output().expect("the program runs");
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("JSON");
     assert_eq!((&listed[0]["dataset"], &listed[0]["rows"]), (&"rows".into(), &7.into()));
 }

@@ -12,7 +12,17 @@ fn filled() -> Place {
     let place = Place::new();
     place.write_lines("rows.jsonl", &rollouts());
     place.does(&["import", "jsonl", "rows.jsonl", "--to", "rows"]);
-    place.does(&["assign", "--recipe", "grpo,rloo", "--set", "grpo.preset=trl", "--from", "rows@1", "--to", "rows"]);
+    place.does(&[
+        "assign",
+        "--recipe",
+        "grpo,rloo",
+        "--set",
+        "grpo.preset=trl",
+        "--from",
+        "rows@1",
+        "--to",
+        "rows",
+    ]);
     place
 }
 
@@ -26,7 +36,12 @@ fn recipes_are_listed_as_text_and_as_json() {
     for recipe in all {
         let name = recipe["name"].as_str().expect("a name");
         assert!(listed.lines().any(|line| line.starts_with(&format!("{name} "))), "{name}");
-        assert!(recipe["parameters"].is_array() && recipe["citation"].is_string() && recipe["formula"].is_string(), "{name}");
+        assert!(
+            recipe["parameters"].is_array()
+                && recipe["citation"].is_string()
+                && recipe["formula"].is_string(),
+            "{name}"
+        );
     }
 }
 
@@ -34,20 +49,42 @@ fn recipes_are_listed_as_text_and_as_json() {
 fn explain_shows_what_a_recipe_is_and_needs() {
     let place = filled();
     let plain = place.tells(&["explain", "grpo", "--set", "eps=0.25"]);
-    for part in ["A = (r - mean(r)) / (std(r) + eps)", "arXiv 2402.03300", "fidelity", "ddof", "0.25", "1e-6", "advantage = ", "0.25)"] {
+    for part in [
+        "A = (r - mean(r)) / (std(r) + eps)",
+        "arXiv 2402.03300",
+        "fidelity",
+        "ddof",
+        "0.25",
+        "1e-6",
+        "advantage = ",
+        "0.25)",
+    ] {
         assert!(plain.contains(part), "{part} is not in {plain}");
     }
     assert!(!plain.contains("reads "), "columns are known only with data: {plain}");
     for from in ["rows", "rows.jsonl"] {
         let resolved = place.tells(&["explain", "grpo", "--from", from]);
-        assert!(resolved.contains("looks at  one group") && resolved.contains("reads     ") && resolved.contains("requires  reward"), "{resolved}");
+        assert!(
+            resolved.contains("looks at  one group")
+                && resolved.contains("reads     ")
+                && resolved.contains("requires  reward"),
+            "{resolved}"
+        );
     }
-    assert!(place.tells(&["explain", "reinforce_pp", "--from", "rows"]).contains("looks at  one iteration, in 1 passes"));
+    assert!(
+        place
+            .tells(&["explain", "reinforce_pp", "--from", "rows"])
+            .contains("looks at  one iteration, in 1 passes")
+    );
     assert!(place.tells(&["explain", "tempo"]).contains("needs operator prefix_tree"));
     // The recipe is explained also where the data lacks a column of it.
     let missing = place.meed(&["explain", "gae", "--from", "rows"]);
     assert_eq!(missing.status, Some(1));
-    assert!(missing.stdout.contains("gae: ") && missing.stderr.contains("no column `token_values`"), "{}", missing.stderr);
+    assert!(
+        missing.stdout.contains("gae: ") && missing.stderr.contains("no column `token_values`"),
+        "{}",
+        missing.stderr
+    );
 }
 
 #[test]
@@ -57,14 +94,26 @@ fn compare_prints_each_recipe_and_each_pair() {
         let ran = place.meed(&["compare", "--recipe", "dr_grpo,rloo,grpo", "--from", from]);
         assert_eq!(ran.status, Some(0), "{}", ran.stderr);
         let line = |begin: &[&str]| {
-            let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>();
-            let found = ran.stdout.lines().map(cells).find(|cells| cells.len() > begin.len() && cells.iter().zip(begin).all(|(a, b)| a == b));
+            let cells = |line: &str| {
+                line.split('|')
+                    .map(|cell| cell.trim().to_owned())
+                    .filter(|cell| !cell.is_empty())
+                    .collect::<Vec<_>>()
+            };
+            let found = ran
+                .stdout
+                .lines()
+                .map(cells)
+                .find(|cells| cells.len() > begin.len() && cells.iter().zip(begin).all(|(a, b)| a == b));
             found.unwrap_or_else(|| panic!("no line {begin:?} in {}", ran.stdout))
         };
         let number = |text: &str| text.parse::<f64>().expect("a number");
         let dr_grpo = line(&["dr_grpo", "7"]);
         assert!(number(&dr_grpo[2]).abs() < 1e-7, "the mean of centred advantages is 0: {dr_grpo:?}");
-        assert!((number(&dr_grpo[4]) + 0.5).abs() < 1e-6 && (number(&dr_grpo[5]) - 2.0 / 3.0).abs() < 1e-6, "{dr_grpo:?}");
+        assert!(
+            (number(&dr_grpo[4]) + 0.5).abs() < 1e-6 && (number(&dr_grpo[5]) - 2.0 / 3.0).abs() < 1e-6,
+            "{dr_grpo:?}"
+        );
         assert!((number(&dr_grpo[6]) - 2.0 / 7.0).abs() < 1e-9, "group c is without signal: {dr_grpo:?}");
         let pair = line(&["dr_grpo", "rloo", "7"]);
         assert!(number(&pair[3]) > 0.9 && number(&pair[4]) == 1.0, "{pair:?}");
@@ -79,11 +128,16 @@ fn sql_writes_every_format() {
     let query = "select rollout_id, reward from rows where group_id = 'a' order by 1";
     let sql = |format: &str| place.tells(&["sql", query, "--format", format]);
     assert_eq!(sql("csv"), "rollout_id,reward\na0,1.0\na1,0.0\n");
-    assert_eq!(sql("json"), "{\"rollout_id\":\"a0\",\"reward\":1.0}\n{\"rollout_id\":\"a1\",\"reward\":0.0}\n");
+    assert_eq!(
+        sql("json"),
+        "{\"rollout_id\":\"a0\",\"reward\":1.0}\n{\"rollout_id\":\"a1\",\"reward\":0.0}\n"
+    );
     assert!(sql("table").contains("| a0         | 1.0    |"), "{}", sql("table"));
     assert_eq!(place.tells(&["sql", query]), sql("table"));
     assert_eq!(place.with_stdin(&["sql", "--format", "csv"], query).stdout, sql("csv"));
-    let raw = |format: &str| place.command(&["sql", query, "--format", format]).output().expect("the program runs").stdout;
+    let raw = |format: &str| {
+        place.command(&["sql", query, "--format", format]).output().expect("the program runs").stdout
+    };
     std::fs::write(place.path("result.parquet"), raw("parquet")).expect("a file");
     let parquet = std::fs::File::open(place.path("result.parquet")).expect("a file");
     let parquet = ParquetRecordBatchReaderBuilder::try_new(parquet).expect("Parquet");
@@ -116,25 +170,51 @@ fn sql_knows_credit_versions_and_files() {
 fn history_walks_back_to_what_made_the_rows() {
     let place = filled();
     let text = place.tells(&["history", "rows"]);
-    for part in ["rows@1", "7 rows", "meed import jsonl rows.jsonl --to rows", "rows_advantages@1", "14 rows", "--recipe grpo,rloo", "preset=\"trl\"", "rows@1 ("] {
+    for part in [
+        "rows@1",
+        "7 rows",
+        "meed import jsonl rows.jsonl --to rows",
+        "rows_advantages@1",
+        "14 rows",
+        "--recipe grpo,rloo",
+        "preset=\"trl\"",
+        "rows@1 (",
+    ] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     let all: Value = serde_json::from_str(&place.tells(&["history", "rows", "--json"])).expect("JSON");
     let commits = all.as_array().expect("an array");
-    let written = |dataset: &str| commits.iter().find(|commit| commit["dataset"] == dataset && commit["rows"] != 0).expect("a commit");
+    let written = |dataset: &str| {
+        commits.iter().find(|commit| commit["dataset"] == dataset && commit["rows"] != 0).expect("a commit")
+    };
     let lineage = &written("rows_advantages")["lineage"];
     assert_eq!(lineage["recipes"], json!(["grpo", "rloo"]));
-    assert_eq!((&lineage["inputs"][0]["uri"], &lineage["inputs"][0]["version"]), (&json!("rows@1"), &json!(1)));
-    assert_eq!((&lineage["parameters"]["grpo"]["preset"], &lineage["parameters"]["rloo"]["preset"]), (&json!("trl"), &Value::Null));
+    assert_eq!(
+        (&lineage["inputs"][0]["uri"], &lineage["inputs"][0]["version"]),
+        (&json!("rows@1"), &json!(1))
+    );
+    assert_eq!(
+        (&lineage["parameters"]["grpo"]["preset"], &lineage["parameters"]["rloo"]["preset"]),
+        (&json!("trl"), &Value::Null)
+    );
     assert_eq!(lineage["run"].as_str().map(str::len), Some(32));
     assert_eq!(lineage["code_version"], env!("CARGO_PKG_VERSION"));
     let imported = &written("rows")["lineage"];
-    assert!(imported["inputs"][0]["uri"].as_str().is_some_and(|uri| uri.ends_with("/rows.jsonl") && uri.starts_with('/')), "{imported}");
+    assert!(
+        imported["inputs"][0]["uri"]
+            .as_str()
+            .is_some_and(|uri| uri.ends_with("/rows.jsonl") && uri.starts_with('/')),
+        "{imported}"
+    );
     assert_eq!(imported["parameters"]["format"], "jsonl");
     let old: Value = serde_json::from_str(&place.tells(&["history", "rows@0", "--json"])).expect("JSON");
     assert_eq!(old.as_array().map(Vec::len), Some(1));
     let listed = place.tells(&["datasets"]);
-    assert!(listed.contains("| rows_advantages | advantages |") && listed.contains("| rows            | rollouts   |"), "{listed}");
+    assert!(
+        listed.contains("| rows_advantages | advantages |")
+            && listed.contains("| rows            | rollouts   |"),
+        "{listed}"
+    );
 }
 
 #[test]

@@ -11,8 +11,12 @@ use super::{Place, Ran, rollout, rollouts};
 fn advantages(place: &Place, table: &str) -> BTreeMap<(String, String), Vec<f64>> {
     let rows = place.query(&format!("select recipe, rollout_id, token_advantages from {table}"));
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    let numbers = |value: &Value| value.as_array().expect("a list").iter().map(|x| x.as_f64().expect("a number")).collect();
-    rows.iter().map(|row| ((text(&row["recipe"]), text(&row["rollout_id"])), numbers(&row["token_advantages"]))).collect()
+    let numbers = |value: &Value| {
+        value.as_array().expect("a list").iter().map(|x| x.as_f64().expect("a number")).collect()
+    };
+    rows.iter()
+        .map(|row| ((text(&row["recipe"]), text(&row["rollout_id"])), numbers(&row["token_advantages"])))
+        .collect()
 }
 
 fn is_near(got: &[f64], want: &[f64]) -> bool {
@@ -44,7 +48,11 @@ fn every_format_goes_in_and_out() {
             });
         }
     }
-    assert!(is_near(&all[0][&("dr_grpo".into(), "b0".into())], &[2.0 / 3.0, 0.0, 2.0 / 3.0, 2.0 / 3.0]), "{:?}", all[0]);
+    assert!(
+        is_near(&all[0][&("dr_grpo".into(), "b0".into())], &[2.0 / 3.0, 0.0, 2.0 / 3.0, 2.0 / 3.0]),
+        "{:?}",
+        all[0]
+    );
     assert!(is_near(&all[0][&("dr_grpo".into(), "c1".into())], &[0.0; 4]));
     for other in &all {
         assert_eq!(other, &all[0]);
@@ -55,7 +63,19 @@ fn every_format_goes_in_and_out() {
 fn several_recipes_take_their_settings() {
     let place = Place::new();
     place.write_lines("rows.jsonl", &rollouts());
-    let arguments = ["assign", "--recipe", "grpo,rloo", "--from", "rows.jsonl", "--to", "credit", "--set", "eps=0.5", "--set", "grpo.ddof=0"];
+    let arguments = [
+        "assign",
+        "--recipe",
+        "grpo,rloo",
+        "--from",
+        "rows.jsonl",
+        "--to",
+        "credit",
+        "--set",
+        "eps=0.5",
+        "--set",
+        "grpo.ddof=0",
+    ];
     let said = place.does(&arguments);
     assert!(said.contains("14 rows written to dataset credit_advantages"), "{said}");
     assert!(said.contains("grpo: 7 of 7") && said.contains("rloo: 7 of 7"), "{said}");
@@ -63,8 +83,10 @@ fn several_recipes_take_their_settings() {
     assert!(is_near(&got[&("grpo".into(), "a0".into())], &[0.5, 0.0, 0.5, 0.5]), "0.5 / (0.5 + 0.5)");
     assert!(is_near(&got[&("rloo".into(), "b1".into())], &[-0.5, 0.0, -0.5, -0.5]), "0 - 1/2");
     let rows = place.query("select distinct recipe, parameters from credit_advantages order by recipe");
-    let parameters: Vec<Value> =
-        rows.iter().map(|row| serde_json::from_str(row["parameters"].as_str().expect("a text")).expect("JSON")).collect();
+    let parameters: Vec<Value> = rows
+        .iter()
+        .map(|row| serde_json::from_str(row["parameters"].as_str().expect("a text")).expect("JSON"))
+        .collect();
     assert_eq!((&parameters[0]["eps"], &parameters[0]["ddof"]), (&json!(0.5), &json!(0)));
     assert_eq!((&parameters[1]["eps"], &parameters[1]["ddof"]), (&json!(0.5), &json!(1)));
 }
@@ -77,7 +99,17 @@ fn an_input_is_bound_to_another_column() {
         row["judged"] = json!(index as f64);
     }
     place.write_lines("rows.jsonl", &rows);
-    place.does(&["assign", "--recipe", "dr_grpo", "--set", "reward=judged", "--from", "rows.jsonl", "--to", "out.parquet"]);
+    place.does(&[
+        "assign",
+        "--recipe",
+        "dr_grpo",
+        "--set",
+        "reward=judged",
+        "--from",
+        "rows.jsonl",
+        "--to",
+        "out.parquet",
+    ]);
     let got = advantages(&place, "'out.parquet'");
     assert!(is_near(&got[&("dr_grpo".into(), "c1".into())], &[0.5, 0.0, 0.5, 0.5]), "{got:?}");
 }
@@ -88,9 +120,17 @@ fn missing_columns_are_named_with_what_provides_them() {
     place.write_lines("rows.jsonl", &rollouts());
     place.does(&["import", "jsonl", "rows.jsonl", "--to", "rows"]);
     for from in ["rows.jsonl", "rows"] {
-        for (recipe, column, provider) in [("gae", "token_values", "critic"), ("remax", "reward_baseline", "greedy"), ("gigpo", "step_rewards", "importer")] {
+        for (recipe, column, provider) in [
+            ("gae", "token_values", "critic"),
+            ("remax", "reward_baseline", "greedy"),
+            ("gigpo", "step_rewards", "importer"),
+        ] {
             let arguments = ["assign", "--recipe", recipe, "--from", from, "--to", "refused"];
-            place.refuses(1, &arguments, &[&format!("error: {recipe}: the data has no column `{column}`"), "hint: ", provider]);
+            place.refuses(
+                1,
+                &arguments,
+                &[&format!("error: {recipe}: the data has no column `{column}`"), "hint: ", provider],
+            );
         }
     }
     assert!(!place.path("meed-data/refused_advantages").exists(), "a refused run writes nothing");
@@ -130,12 +170,22 @@ fn unclustered_rows_are_sorted_first_and_the_cost_is_told() {
         let said = place.does(&["assign", "--recipe", "grpo,rloo", "--from", file, "--to", "want.parquet"]);
         assert!(!said.contains("sort"), "{said}");
     }
-    let said = place.does(&["assign", "--recipe", "grpo,rloo", "--from", "mixed.jsonl", "--to", "got.parquet"]);
-    assert!(said.contains("mixed.jsonl is not clustered") && said.contains("sorted 7 rows in") && said.contains("0 bytes spilled"), "{said}");
+    let said =
+        place.does(&["assign", "--recipe", "grpo,rloo", "--from", "mixed.jsonl", "--to", "got.parquet"]);
+    assert!(
+        said.contains("mixed.jsonl is not clustered")
+            && said.contains("sorted 7 rows in")
+            && said.contains("0 bytes spilled"),
+        "{said}"
+    );
     assert_eq!(advantages(&place, "'want.parquet'"), advantages(&place, "'got.parquet'"));
     // An import puts groups together, so that no later command has to.
     assert!(place.does(&["import", "jsonl", "mixed.jsonl", "--to", "mixed"]).contains("sorted 7 rows"));
-    assert!(!place.does(&["assign", "--recipe", "grpo,rloo", "--from", "mixed", "--to", "credit"]).contains("sort"));
+    assert!(
+        !place
+            .does(&["assign", "--recipe", "grpo,rloo", "--from", "mixed", "--to", "credit"])
+            .contains("sort")
+    );
     assert_eq!(advantages(&place, "'want.parquet'"), advantages(&place, "credit_advantages"));
 }
 
@@ -147,14 +197,24 @@ fn rows_without_credit_say_why() {
     rows.push(json!({"group_id": "d", "rollout_id": "d0", "status": "complete", "reward": 1.0, "token_ids": [5], "token_mask": [false]}));
     place.write_lines("rows.jsonl", &rows);
     let said = place.does(&["assign", "--recipe", "grpo", "--from", "rows.jsonl", "--to", "credit"]);
-    assert!(said.contains("grpo: 7 of 9 rollouts in the loss; left out: no trainable token (1), reward is null (1)"), "{said}");
-    let left = place.query("select rollout_id, in_loss, reason from credit_advantages where reason is not null order by 1");
+    assert!(
+        said.contains(
+            "grpo: 7 of 9 rollouts in the loss; left out: no trainable token (1), reward is null (1)"
+        ),
+        "{said}"
+    );
+    let left = place.query(
+        "select rollout_id, in_loss, reason from credit_advantages where reason is not null order by 1",
+    );
     assert_eq!(left[0], json!({"rollout_id": "c2", "in_loss": false, "reason": "reward is null"}));
     assert_eq!(left.len(), 2);
     place.write_lines("single.jsonl", &[rollout("a", "a0", json!(1.0)), rollout("b", "b0", json!(0.0))]);
     let said = place.does(&["assign", "--recipe", "grpo", "--from", "single.jsonl", "--to", "out.parquet"]);
     assert!(said.contains("warning: grpo: all 2 groups are without signal"), "{said}");
-    assert_eq!(place.does(&["-q", "assign", "--recipe", "grpo", "--from", "single.jsonl", "--to", "out.parquet"]), "");
+    assert_eq!(
+        place.does(&["-q", "assign", "--recipe", "grpo", "--from", "single.jsonl", "--to", "out.parquet"]),
+        ""
+    );
 }
 
 #[test]
@@ -170,12 +230,34 @@ fn two_processes_give_the_rows_of_one() {
     std::fs::write(place.path("hosts"), hosts).expect("a file");
     drop((a, b));
     let spawn = |process: &str| {
-        let arguments = ["assign", "--recipe", "grpo,reinforce_pp", "--from", "rows", "--to", "two", "--workers", "2", "--", "-n", "2", "-p", process, "-h", "hosts"];
+        let arguments = [
+            "assign",
+            "--recipe",
+            "grpo,reinforce_pp",
+            "--from",
+            "rows",
+            "--to",
+            "two",
+            "--workers",
+            "2",
+            "--",
+            "-n",
+            "2",
+            "-p",
+            process,
+            "-h",
+            "hosts",
+        ];
         let mut command = place.command(&arguments);
-        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("the program starts")
+        command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("the program starts")
     };
     let (first, second) = (spawn("0"), spawn("1"));
-    let [first, second] = [first, second].map(|child| Ran::of(child.wait_with_output().expect("the program ends")));
+    let [first, second] =
+        [first, second].map(|child| Ran::of(child.wait_with_output().expect("the program ends")));
     assert_eq!((first.status, second.status), (Some(0), Some(0)), "{} {}", first.stderr, second.stderr);
     assert!(first.stderr.contains("7 rollouts in 3 groups, 14 rows written"), "{}", first.stderr);
     assert_eq!(second.stderr, "", "only the first process reports");

@@ -11,7 +11,9 @@ fn bad_lines() -> Vec<(Vec<u8>, &'static str, &'static str)> {
         row[column] = value;
         row.to_string().into_bytes()
     };
-    let raw = |reward: &str| format!(r#"{{"group_id": "bad", "rollout_id": "raw", "reward": {reward}}}"#).into_bytes();
+    let raw = |reward: &str| {
+        format!(r#"{{"group_id": "bad", "rollout_id": "raw", "reward": {reward}}}"#).into_bytes()
+    };
     vec![
         (b"[1, 2]".to_vec(), "no object", "an object"),
         (b"{\"group_id\": \"bad\", \"rollout_id\": \"\xff\xfe\"}".to_vec(), "invalid UTF-8", "UTF-8"),
@@ -44,7 +46,10 @@ fn each_kind_of_bad_line_ends_a_run_with_its_place() {
     let place = Place::new();
     for (line, what, says) in bad_lines() {
         write(&place, "rows.jsonl", &[line]);
-        for command in [["import", "jsonl", "rows.jsonl", "--to", "x"].as_slice(), &["assign", "--recipe", "grpo", "--from", "rows.jsonl", "--to", "x"]] {
+        for command in [
+            ["import", "jsonl", "rows.jsonl", "--to", "x"].as_slice(),
+            &["assign", "--recipe", "grpo", "--from", "rows.jsonl", "--to", "x"],
+        ] {
             let ran = place.meed(command);
             assert_eq!(ran.status, Some(1), "{what}: {}", ran.stderr);
             assert!(ran.stderr.contains("rows.jsonl") && ran.stderr.contains(says), "{what}: {}", ran.stderr);
@@ -69,13 +74,18 @@ fn bad_lines_are_skipped_counted_and_kept() {
         assert!(said.contains(done) && said.contains(&format!("{} bad rows skipped", bad.len())), "{said}");
         assert!(said.contains("rejects.jsonl"), "{said}");
         let rejects = std::fs::read_to_string(place.path("rejects.jsonl")).expect("a reject file");
-        let rejects: Vec<Value> = rejects.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let rejects: Vec<Value> =
+            rejects.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         assert_eq!(rejects.len(), bad.len());
         for (_, what, says) in &lines {
-            let found = rejects.iter().any(|reject| reject["reason"].as_str().is_some_and(|reason| reason.contains(says)));
+            let found = rejects
+                .iter()
+                .any(|reject| reject["reason"].as_str().is_some_and(|reason| reason.contains(says)));
             assert!(found, "{what} is not among {rejects:?}");
         }
-        assert!(rejects.iter().all(|reject| reject["file"] == "rows.jsonl" && reject["line"].as_u64() > Some(0)));
+        assert!(
+            rejects.iter().all(|reject| reject["file"] == "rows.jsonl" && reject["line"].as_u64() > Some(0))
+        );
     }
     let ids = "select count(distinct rollout_id) as n, count(*) as rows from";
     assert_eq!(place.query(&format!("{ids} rows"))[0], json!({"n": 7, "rows": 7}));
@@ -90,15 +100,28 @@ fn broken_parquet_files_are_named() {
     let whole = std::fs::read(place.path("rows.parquet")).expect("a file");
     let mut flipped = whole.clone();
     flipped[6..60].fill(0xa5);
-    for (what, bytes) in [("truncated", &whole[..whole.len() / 2]), ("empty", &[]), ("text", b"not a Parquet file at all"), ("corrupt pages", &flipped)] {
+    for (what, bytes) in [
+        ("truncated", &whole[..whole.len() / 2]),
+        ("empty", &[]),
+        ("text", b"not a Parquet file at all"),
+        ("corrupt pages", &flipped),
+    ] {
         std::fs::write(place.path("broken.parquet"), bytes).expect("a file");
         let arguments = ["assign", "--recipe", "grpo", "--from", "broken.parquet", "--to", "out.parquet"];
         let ran = place.meed(&arguments);
         assert_eq!(ran.status, Some(1), "{what}: {}", ran.stderr);
-        assert!(ran.stderr.contains("broken.parquet") && ran.stderr.contains("hint: "), "{what}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("broken.parquet") && ran.stderr.contains("hint: "),
+            "{what}: {}",
+            ran.stderr
+        );
         assert!(!place.path("out.parquet").exists(), "{what}: a failed run leaves no file");
     }
-    let left: Vec<_> = std::fs::read_dir(&place.folder).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
+    let left: Vec<_> = std::fs::read_dir(&place.folder)
+        .expect("a folder")
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains("parts")), "{left:?}");
 }
 

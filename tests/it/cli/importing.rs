@@ -11,7 +11,12 @@ fn the_same_files_are_imported_once() {
     let arguments = ["import", "jsonl", "rows.jsonl", "--to", "rows"];
     let count = || place.query("select count(*) as n from rows")[0]["n"].clone();
     let said = place.does(&arguments);
-    assert!(said.contains("7 rows imported to dataset rows in") && said.contains("rows/s") && said.contains("0 rejected"), "{said}");
+    assert!(
+        said.contains("7 rows imported to dataset rows in")
+            && said.contains("rows/s")
+            && said.contains("0 rejected"),
+        "{said}"
+    );
     assert!(place.does(&arguments).contains("nothing to do"));
     // A touched file is the same file; a changed one is not.
     place.write_lines("rows.jsonl", &rollouts());
@@ -20,7 +25,10 @@ fn the_same_files_are_imported_once() {
     assert!(place.does(&[&arguments[..], &["--iteration", "3"]].concat()).contains("7 rows imported"));
     assert!(place.does(&[&arguments[..], &["--new-run"]].concat()).contains("7 rows imported"));
     assert_eq!(count(), 21);
-    assert_eq!(place.query("select distinct iteration from rows order by 1"), [json!({"iteration": 0}), json!({"iteration": 3})]);
+    assert_eq!(
+        place.query("select distinct iteration from rows order by 1"),
+        [json!({"iteration": 0}), json!({"iteration": 3})]
+    );
 }
 
 #[test]
@@ -48,8 +56,10 @@ fn text_becomes_bytes_and_a_broken_tokenizer_is_named() {
 fn several_files_become_one_dataset_with_groups_together() {
     let place = Place::new();
     let rows = rollouts();
-    let (even, odd): (Vec<_>, Vec<_>) = rows.iter().cloned().enumerate().partition(|(index, _)| index % 2 == 0);
-    let plain = |rows: Vec<(usize, serde_json::Value)>| rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>();
+    let (even, odd): (Vec<_>, Vec<_>) =
+        rows.iter().cloned().enumerate().partition(|(index, _)| index % 2 == 0);
+    let plain =
+        |rows: Vec<(usize, serde_json::Value)>| rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>();
     place.write_lines("even.jsonl", &plain(even));
     place.write_lines("odd.jsonl", &plain(odd));
     let said = place.does(&["import", "jsonl", "even.jsonl", "odd.jsonl", "--to", "rows"]);

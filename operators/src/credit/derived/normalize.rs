@@ -151,7 +151,9 @@ pub fn normalize(x: Expr, norm: &Norm) -> Expr {
             Some((total - x.clone()) / (count - 1.0).max(1.0))
         }
         Center::LeaveOneOut(by) => Some(once(mean(counted.clone(), by.clone()).of_others())),
-        Center::Weighted(by, weights) => Some(once(mean(counted.clone(), by.clone()).weighted(weights.clone()))),
+        Center::Weighted(by, weights) => {
+            Some(once(mean(counted.clone(), by.clone()).weighted(weights.clone())))
+        }
         Center::Given(center) => Some(center.clone()),
     };
     let centered = match center {
@@ -171,8 +173,12 @@ pub fn normalize(x: Expr, norm: &Norm) -> Expr {
     let scale = match &norm.scale {
         Scale::None => None,
         Scale::Std(by) => Some(deviation(once(aggregate(variance, counted.clone(), by.clone())))),
-        Scale::LeaveOneOutStd(by) => Some(deviation(once(aggregate(variance, counted.clone(), by.clone()).of_others()))),
-        Scale::StdOfCentered(by) => Some(deviation(once(aggregate(variance, spread_centered.clone(), by.clone())))),
+        Scale::LeaveOneOutStd(by) => {
+            Some(deviation(once(aggregate(variance, counted.clone(), by.clone()).of_others())))
+        }
+        Scale::StdOfCentered(by) => {
+            Some(deviation(once(aggregate(variance, spread_centered.clone(), by.clone()))))
+        }
         Scale::StdAboutCenter(by) => {
             let squares = once(sum(squares_of(&centered, norm), by.clone()));
             let degrees = once(members(spread_centered, by.clone())) - f64::from(norm.ddof);
@@ -190,9 +196,11 @@ pub fn normalize(x: Expr, norm: &Norm) -> Expr {
                 ZeroStd::Skip => {
                     when(known.clone().equals(0.0), centered.clone(), centered.clone() / (known + norm.eps))
                 }
-                ZeroStd::ZeroBelow(bound) => {
-                    when(known.clone().at_most(bound), centered.clone() * 0.0, centered.clone() / (known + norm.eps))
-                }
+                ZeroStd::ZeroBelow(bound) => when(
+                    known.clone().at_most(bound),
+                    centered.clone() * 0.0,
+                    centered.clone() / (known + norm.eps),
+                ),
             }
         }
     };
@@ -227,7 +235,14 @@ fn singleton_scope(norm: &Norm) -> By {
     }
     match (&norm.center, &norm.scale) {
         (Center::Mean(by) | Center::LeaveOneOut(by) | Center::Weighted(by, _), _) => by.clone(),
-        (_, Scale::Std(by) | Scale::LeaveOneOutStd(by) | Scale::StdOfCentered(by) | Scale::StdAboutCenter(by) | Scale::Mean(by)) => by.clone(),
+        (
+            _,
+            Scale::Std(by)
+            | Scale::LeaveOneOutStd(by)
+            | Scale::StdOfCentered(by)
+            | Scale::StdAboutCenter(by)
+            | Scale::Mean(by),
+        ) => by.clone(),
         _ => group(),
     }
 }

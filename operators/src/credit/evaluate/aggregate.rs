@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
+use super::Evaluator;
 use super::elementwise::{greatest as greater, least as lesser, numbers};
 use super::keys::encode;
-use super::Evaluator;
 use crate::credit::column::Column;
 use crate::credit::expression::{Expr, Node, Position, Statistic};
 use crate::credit::level::{Level, ROLLOUT};
@@ -64,7 +64,11 @@ impl Evaluator<'_> {
         let x = self.value(x)?;
         let level = x.level.clone().unwrap_or(ROLLOUT);
         let taking_part = self.members(members, &level, true)?;
-        let mut counts: Vec<f64> = taking_part.iter().enumerate().map(|(i, &member)| f64::from(u8::from(member && x.is_valid(i)))).collect();
+        let mut counts: Vec<f64> = taking_part
+            .iter()
+            .enumerate()
+            .map(|(i, &member)| f64::from(u8::from(member && x.is_valid(i))))
+            .collect();
         if let Some(weights) = weights {
             let weights = self.value(weights)?;
             let weights = self.at(&weights, &level)?;
@@ -90,13 +94,19 @@ impl Evaluator<'_> {
         if let Some(once_per) = once_per {
             let column = self.value(once_per)?;
             let column = self.at(&column, &counted.level)?;
-            let once: Vec<Option<Vec<u8>>> = ids.iter().enumerate().map(|(i, id)| {
-                let mut encoded = (*id)?.to_le_bytes().to_vec();
-                encode(&column, i, &mut encoded).then_some(encoded)
-            }).collect();
+            let once: Vec<Option<Vec<u8>>> = ids
+                .iter()
+                .enumerate()
+                .map(|(i, id)| {
+                    let mut encoded = (*id)?.to_le_bytes().to_vec();
+                    encode(&column, i, &mut encoded).then_some(encoded)
+                })
+                .collect();
             let mut first: HashMap<&[u8], usize> = HashMap::new();
             for (i, (key, weight)) in once.iter().zip(&mut counted.weights).enumerate() {
-                if *weight != 0.0 && key.as_ref().is_none_or(|key| *first.entry(key.as_slice()).or_insert(i) != i) {
+                if *weight != 0.0
+                    && key.as_ref().is_none_or(|key| *first.entry(key.as_slice()).or_insert(i) != i)
+                {
                     *weight = 0.0;
                 }
             }
@@ -111,13 +121,21 @@ impl Evaluator<'_> {
         }
         let results = statistics(*statistic, &counted, &ids, keys.count);
         let values = keys.ids.iter().map(|id| id.and_then(|id| results[id as usize]));
-        let (values, valid): (Vec<f64>, Vec<bool>) = values.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
+        let (values, valid): (Vec<f64>, Vec<bool>) =
+            values.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
         Ok(Column::numbers(Some(keys.level), values).with_valid(valid))
     }
 
     /// Adds the unit's members of a batch statistic to a partial.
-    pub(super) fn observe_batch(&mut self, expr: &Expr, printed: String, partial: &mut Partial) -> Result<()> {
-        let Node::Aggregate { statistic, by, .. } = expr.node() else { return Ok(()) };
+    pub(super) fn observe_batch(
+        &mut self,
+        expr: &Expr,
+        printed: String,
+        partial: &mut Partial,
+    ) -> Result<()> {
+        let Node::Aggregate { statistic, by, .. } = expr.node() else {
+            return Ok(());
+        };
         let counted = self.counted(expr)?;
         let (key_level, columns) = self.key_columns(by)?;
         let ranges = self.unit.ranges(&key_level, &counted.level)?;
@@ -154,7 +172,8 @@ impl Evaluator<'_> {
         };
         let (level, columns) = self.key_columns(by)?;
         let table = self.statistics.table(&expr.to_string()).ok_or_else(|| not_gathered(expr))?;
-        let neutral = matches!(statistic, Statistic::Count | Statistic::Sum | Statistic::Distinct).then_some(0.0);
+        let neutral =
+            matches!(statistic, Statistic::Count | Statistic::Sum | Statistic::Distinct).then_some(0.0);
         let rows = self.row_of(&level)?;
         let values = rows.iter().enumerate().map(|(at, &row)| {
             let mut encoded = Vec::new();
@@ -163,7 +182,8 @@ impl Evaluator<'_> {
             }
             table.get(&(self.unit.iteration(row), encoded)).copied().unwrap_or(neutral)
         });
-        let (values, valid): (Vec<f64>, Vec<bool>) = values.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
+        let (values, valid): (Vec<f64>, Vec<bool>) =
+            values.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
         Ok(Column::numbers(Some(level), values).with_valid(valid))
     }
 
@@ -179,10 +199,19 @@ impl Evaluator<'_> {
 
 /// A batch statistic that no pass has seen: a fault of the caller, never a neutral value.
 pub(super) fn not_gathered(expr: &Expr) -> Error {
-    Error::expression(expr.to_string(), "was not gathered over the batch", "observe every unit once per pass before evaluating")
+    Error::expression(
+        expr.to_string(),
+        "was not gathered over the batch",
+        "observe every unit once per pass before evaluating",
+    )
 }
 
-fn statistics(statistic: Statistic, counted: &Counted, ids: &[Option<u32>], count: usize) -> Vec<Option<f64>> {
+fn statistics(
+    statistic: Statistic,
+    counted: &Counted,
+    ids: &[Option<u32>],
+    count: usize,
+) -> Vec<Option<f64>> {
     match statistic {
         Statistic::MedianLower | Statistic::Median | Statistic::Quantile(_) => {
             let values = numbers(&counted.x);
@@ -289,12 +318,22 @@ impl Running {
 
 /// The statistic of the other members for every value. Members before and after are merged, so
 /// that nothing is subtracted: equal others have exactly variance 0.
-fn of_others(statistic: Statistic, counted: &Counted, ids: &[Option<u32>], own: &[usize], count: usize) -> Column {
+fn of_others(
+    statistic: Statistic,
+    counted: &Counted,
+    ids: &[Option<u32>],
+    own: &[usize],
+    count: usize,
+) -> Column {
     let values = numbers(&counted.x);
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); count];
     each_member(counted, ids, |i, id, _| members[id].push(i));
     // Text has no numbers, but can be counted.
-    let one = |i: usize| Running { weight: counted.weights[i], mean: values.get(i).copied().unwrap_or(0.0), squares: 0.0 };
+    let one = |i: usize| Running {
+        weight: counted.weights[i],
+        mean: values.get(i).copied().unwrap_or(0.0),
+        squares: 0.0,
+    };
     let mut others: Vec<Option<Running>> = vec![None; ids.len()];
     let mut whole = vec![Running::default(); count];
     for (id, members) in members.iter().enumerate() {
@@ -327,6 +366,7 @@ fn of_others(statistic: Statistic, counted: &Counted, ids: &[Option<u32>], own: 
             _ => None,
         }
     });
-    let (values, valid): (Vec<f64>, Vec<bool>) = results.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
+    let (values, valid): (Vec<f64>, Vec<bool>) =
+        results.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
     Column::numbers(Some(counted.level.clone()), values).with_valid(valid)
 }

@@ -12,13 +12,25 @@ pub(super) fn apply(function: Function, x: &Column) -> Column {
     let f: fn(f64) -> f64 = match function {
         Function::Negate => |x| -x,
         Function::Absolute => f64::abs,
-        Function::Sign => |x| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else if x.is_nan() { x } else { 0.0 },
+        Function::Sign => |x| {
+            if x > 0.0 {
+                1.0
+            } else if x < 0.0 {
+                -1.0
+            } else if x.is_nan() {
+                x
+            } else {
+                0.0
+            }
+        },
         Function::Exp => f64::exp,
         Function::Log => f64::ln,
         Function::Sqrt => f64::sqrt,
         Function::Square => |x| x * x,
         Function::Tanh => f64::tanh,
-        Function::Sigmoid => |x| if x >= 0.0 { 1.0 / (1.0 + (-x).exp()) } else { x.exp() / (1.0 + x.exp()) },
+        Function::Sigmoid => |x| {
+            if x >= 0.0 { 1.0 / (1.0 + (-x).exp()) } else { x.exp() / (1.0 + x.exp()) }
+        },
         Function::LogSigmoid => |x| x.min(0.0) - (-x.abs()).exp().ln_1p(),
         Function::Floor => f64::floor,
         Function::Ceil => f64::ceil,
@@ -139,7 +151,13 @@ fn equal(level: &Option<Level>, a: &Column, b: &Column) -> Vec<bool> {
 }
 
 /// One of two values per element.
-fn choose(level: Option<Level>, length: usize, a: &Column, b: &Column, pick: impl Fn(usize) -> Option<bool>) -> Column {
+fn choose(
+    level: Option<Level>,
+    length: usize,
+    a: &Column,
+    b: &Column,
+    pick: impl Fn(usize) -> Option<bool>,
+) -> Column {
     let valid = (0..length).map(|i| match pick(i) {
         Some(true) => a.is_valid(at(a, i)),
         Some(false) => b.is_valid(at(b, i)),
@@ -149,15 +167,22 @@ fn choose(level: Option<Level>, length: usize, a: &Column, b: &Column, pick: imp
     let values = match (&a.values, &b.values) {
         (Values::Text(left), Values::Text(right)) => Values::Text(
             (0..length)
-                .map(|i| valid[i].then(|| if pick(i) == Some(true) { left.value(at(a, i)) } else { right.value(at(b, i)) }))
+                .map(|i| {
+                    valid[i].then(|| {
+                        if pick(i) == Some(true) { left.value(at(a, i)) } else { right.value(at(b, i)) }
+                    })
+                })
                 .collect(),
         ),
         (Values::Boolean(left), Values::Boolean(right)) => Values::Boolean(
-            (0..length).map(|i| if pick(i) == Some(true) { left[at(a, i)] } else { right[at(b, i)] }).collect(),
+            (0..length)
+                .map(|i| if pick(i) == Some(true) { left[at(a, i)] } else { right[at(b, i)] })
+                .collect(),
         ),
         _ => {
             let (left, right) = (numbers(a), numbers(b));
-            let values = (0..length).map(|i| if pick(i) == Some(true) { left[at(a, i)] } else { right[at(b, i)] });
+            let values =
+                (0..length).map(|i| if pick(i) == Some(true) { left[at(a, i)] } else { right[at(b, i)] });
             Values::Number(values.collect())
         }
     };
@@ -166,7 +191,13 @@ fn choose(level: Option<Level>, length: usize, a: &Column, b: &Column, pick: imp
     column
 }
 
-pub(super) fn when(level: Option<Level>, length: usize, condition: &Column, then: &Column, otherwise: &Column) -> Column {
+pub(super) fn when(
+    level: Option<Level>,
+    length: usize,
+    condition: &Column,
+    then: &Column,
+    otherwise: &Column,
+) -> Column {
     let truth = condition.as_booleans();
     choose(level, length, then, otherwise, |i| {
         let i = at(condition, i);

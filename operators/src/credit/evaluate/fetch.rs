@@ -19,7 +19,9 @@ impl Evaluator<'_> {
         let from = ids.level.clone().unwrap_or(ROLLOUT);
         let to = key.level.clone().unwrap_or(ROLLOUT);
         let x = self.spread_constant(&x, &from)?;
-        let scope_of_row = |row: usize| if from == ROLLOUT { self.unit.group_of()[row] } else { row };
+        let scope_of_row = |row: usize| {
+            if from == ROLLOUT { self.unit.group_of()[row] } else { row }
+        };
         let mut found: HashMap<(usize, Vec<u8>), usize> = HashMap::new();
         for (i, row) in self.row_of(&from)?.into_iter().enumerate() {
             let mut encoded = Vec::new();
@@ -33,14 +35,22 @@ impl Evaluator<'_> {
             .enumerate()
             .map(|(i, row)| {
                 let mut encoded = Vec::new();
-                encode(&key, i, &mut encoded).then(|| found.get(&(scope_of_row(row), encoded)).copied()).flatten()
+                encode(&key, i, &mut encoded)
+                    .then(|| found.get(&(scope_of_row(row), encoded)).copied())
+                    .flatten()
             })
             .collect();
         Ok(x.gather(Some(to), &positions))
     }
 
     /// Values of rollouts given to the rollout of the group with id `to`; null where none arrives.
-    pub(super) fn send(&mut self, x: &Expr, to: &Expr, position: Option<&Expr>, reduction: Reduction) -> Result<Column> {
+    pub(super) fn send(
+        &mut self,
+        x: &Expr,
+        to: &Expr,
+        position: Option<&Expr>,
+        reduction: Reduction,
+    ) -> Result<Column> {
         let (x, to) = (self.value(x)?, self.value(to)?);
         let (x, to) = (self.spread_constant(&x, &ROLLOUT)?, self.spread_constant(&to, &ROLLOUT)?);
         let position = match position {
@@ -66,16 +76,22 @@ impl Evaluator<'_> {
             if !encode(&to, row, &mut encoded) {
                 continue;
             }
-            let Some(&target) = row_of.get(&(self.unit.group_of()[row], encoded)) else { continue };
+            let Some(&target) = row_of.get(&(self.unit.group_of()[row], encoded)) else {
+                continue;
+            };
             let at = match &position {
                 None => target,
                 Some(position) => {
-                    let Some(at) = position.number(row) else { continue };
+                    let Some(at) = position.number(row) else {
+                        continue;
+                    };
                     let length = extent.rows[target + 1] - extent.rows[target];
                     if !(0.0..length as f64).contains(&at) {
                         return Err(Error::data(
                             self.unit.place(row, "position"),
-                            format!("token {at} lies outside the {length} tokens of the rollout that receives it"),
+                            format!(
+                                "token {at} lies outside the {length} tokens of the rollout that receives it"
+                            ),
                             "positions count from 0 in the receiving rollout",
                         ));
                     }
@@ -85,7 +101,8 @@ impl Evaluator<'_> {
             states[at].add(values[row], 1.0);
         }
         let results = states.iter().map(|state| state.finish(reduction));
-        let (values, valid): (Vec<f64>, Vec<bool>) = results.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
+        let (values, valid): (Vec<f64>, Vec<bool>) =
+            results.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
         Ok(Column::numbers(Some(level), values).with_valid(valid))
     }
 }

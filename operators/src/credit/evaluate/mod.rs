@@ -4,6 +4,8 @@ mod aggregate;
 mod elementwise;
 mod fetch;
 mod keys;
+mod meet;
+mod members;
 mod rank;
 mod reduce;
 mod sequence;
@@ -15,8 +17,8 @@ use arrow::array::{Array, StringArray};
 
 use super::check::Checked;
 use super::column::{Column, Values};
-use super::expression::{Expr, Members, Node, Scope};
-use super::level::{Level, ROLLOUT, STEP, TOKEN, TURN};
+use super::expression::{Expr, Node, Scope};
+use super::level::{Level, ROLLOUT, TOKEN};
 use super::program::IN_BASELINE;
 use super::statistics::{BatchStatistics, Partial};
 use super::unit::Unit;
@@ -57,9 +59,10 @@ pub fn evaluate(checked: &Checked, unit: &Unit, statistics: &BatchStatistics) ->
         }
         evaluator.named.insert(name.to_owned(), column);
     }
-    let signals = checked.credit.expressions().filter_map(|(name, _)| {
-        evaluator.named.get(name).map(|column| (name.to_owned(), column.clone()))
-    });
+    let signals = checked
+        .credit
+        .expressions()
+        .filter_map(|(name, _)| evaluator.named.get(name).map(|column| (name.to_owned(), column.clone())));
     Ok(Evaluated {
         signals: signals.collect(),
         in_baseline: evaluator.in_baseline,
@@ -135,7 +138,9 @@ impl<'a> Evaluator<'a> {
             }
         }
         for name in &checked.required {
-            let Some(column) = unit.column(name) else { continue };
+            let Some(column) = unit.column(name) else {
+                continue;
+            };
             if column.null_count() > 0 {
                 for (row, reason) in reasons.iter_mut().enumerate() {
                     if reason.is_none() && column.is_null(row) {
@@ -187,9 +192,14 @@ impl<'a> Evaluator<'a> {
         for child in &children {
             self.observe(child, partial)?;
         }
-        let (Node::Aggregate { by, .. } | Node::Rank { by, .. }) = expr.node() else { return Ok(()) };
+        let (Node::Aggregate { by, .. } | Node::Rank { by, .. }) = expr.node() else {
+            return Ok(());
+        };
         let printed = expr.to_string();
-        if by.scope != Scope::Batch || self.statistics.has(&printed) || !children.iter().all(|child| self.ready(child)) {
+        if by.scope != Scope::Batch
+            || self.statistics.has(&printed)
+            || !children.iter().all(|child| self.ready(child))
+        {
             return Ok(());
         }
         if !self.observed.insert(printed.clone()) {
@@ -229,9 +239,19 @@ impl<'a> Evaluator<'a> {
         Ok(Rc::new(match expr.node() {
             Node::Signal { name } => return self.signal(name),
             Node::Value { value } => Column::numbers(None, vec![*value]),
-            Node::Text { text } => Column { level: None, values: Values::Text(StringArray::from(vec![text.as_str()])), valid: None },
+            Node::Text { text } => Column {
+                level: None,
+                values: Values::Text(StringArray::from(vec![text.as_str()])),
+                valid: None,
+            },
             Node::Values { level, values } => self.item_values(level, values)?,
-            Node::IfPresent { .. } => return Err(Error::expression(expr.to_string(), "was not decided by a schema", "check the program first")),
+            Node::IfPresent { .. } => {
+                return Err(Error::expression(
+                    expr.to_string(),
+                    "was not decided by a schema",
+                    "check the program first",
+                ));
+            }
             Node::Index { level, within } => {
                 let mut positions = vec![0.0; unit.extent(level)?.len()];
                 for (first, past) in unit.ranges(within, level)? {
@@ -240,13 +260,15 @@ impl<'a> Evaluator<'a> {
                 Column::numbers(Some(level.clone()), positions)
             }
             Node::Count { level, within } => {
-                let counts = unit.ranges(within, level)?.into_iter().map(|(first, past)| (past - first) as f64);
+                let counts =
+                    unit.ranges(within, level)?.into_iter().map(|(first, past)| (past - first) as f64);
                 Column::numbers(Some(within.clone()), counts.collect())
             }
             Node::Mask => Column::booleans(Some(TOKEN), unit.mask()?.values().iter().collect()),
             Node::Policy { level } => {
                 let policy = self.policy(level)?;
-                let policy = policy.map_or_else(|| Ok(vec![true; unit.extent(level)?.len()]), Ok::<_, Error>)?;
+                let policy =
+                    policy.map_or_else(|| Ok(vec![true; unit.extent(level)?.len()]), Ok::<_, Error>)?;
                 Column::booleans(Some(level.clone()), policy)
             }
             Node::Kind { level, kinds } => self.of_kind(level, kinds)?,
@@ -282,7 +304,9 @@ impl<'a> Evaluator<'a> {
             Node::Scan { x, running, backward, exclusive, restart, members } => {
                 self.scan(x, *running, (*backward, *exclusive), restart.as_ref(), members)?
             }
-            Node::Recur { x, coefficient, forward, members } => self.recur(x, coefficient, *forward, members)?,
+            Node::Recur { x, coefficient, forward, members } => {
+                self.recur(x, coefficient, *forward, members)?
+            }
             Node::Reduce { x, level, reduction, weights, members, empty } => {
                 self.reduce(x, level, *reduction, weights.as_ref(), members, *empty)?
             }
@@ -299,53 +323,9 @@ impl<'a> Evaluator<'a> {
         }))
     }
 
-    /// Values of a column at a level that its own level contains; a constant stays one value.
-    fn at(&self, column: &Rc<Column>, level: &Level) -> Result<Rc<Column>> {
-        match &column.level {
-            Some(own) if own != level => {}
-            _ => return Ok(column.clone()),
-        }
-        let own = column.level.clone().unwrap_or(ROLLOUT);
-        let length = self.unit.extent(level)?.len();
-        let mut positions: Vec<Option<usize>> = vec![None; length];
-        if let Some((outer, inner)) = level.parts()
-            && inner == own
-        {
-            let items = self.unit.extent(&own)?;
-            let owners = self.unit.ranges(&ROLLOUT, &outer)?;
-            let parts = self.unit.ranges(&outer, level)?;
-            for (row, (first, past)) in owners.into_iter().enumerate() {
-                for &(begin, end) in &parts[first..past] {
-                    for (k, at) in (begin..end).enumerate() {
-                        let item = items.rows[row] + k;
-                        positions[at] = (item < items.rows[row + 1]).then_some(item);
-                    }
-                }
-            }
-        } else {
-            for (i, (first, past)) in self.unit.ranges(&own, level)?.into_iter().enumerate() {
-                positions[first..past].fill(Some(i));
-            }
-        }
-        Ok(Rc::new(column.gather(Some(level.clone()), &positions)))
-    }
-
-    /// Two columns at the level where they meet; constants stay one value.
-    fn together(&self, a: &Rc<Column>, b: &Rc<Column>) -> Result<(Option<Level>, Rc<Column>, Rc<Column>)> {
-        let level = match (&a.level, &b.level) {
-            (None, level) | (level, None) => level.clone(),
-            (Some(x), Some(y)) => Some(self.checked.schema.levels.meet(x, y).ok_or_else(|| {
-                Error::expression(x.name(), format!("does not meet level {y}"), "place or fetch items")
-            })?),
-        };
-        match &level {
-            None => Ok((level, a.clone(), b.clone())),
-            Some(at) => Ok((level.clone(), self.at(a, at)?, self.at(b, at)?)),
-        }
-    }
-
     fn when(&mut self, condition: &Expr, then: &Expr, otherwise: &Expr) -> Result<Column> {
-        let (condition, then, otherwise) = (self.value(condition)?, self.value(then)?, self.value(otherwise)?);
+        let (condition, then, otherwise) =
+            (self.value(condition)?, self.value(then)?, self.value(otherwise)?);
         let (values, then, otherwise) = self.together(&then, &otherwise)?;
         let anchor = Rc::new(Column::booleans(values, Vec::new()));
         let level = match (&condition.level, &anchor.level) {
@@ -381,74 +361,17 @@ impl<'a> Evaluator<'a> {
         Ok(Column::numbers(Some(level.clone()), column))
     }
 
-    fn of_kind(&self, level: &Level, kinds: &[String]) -> Result<Column> {
-        let column = super::load::load(self.unit, "step_kinds", &STEP)?;
-        let Values::Text(texts) = &column.values else {
-            return Err(Error::expression("step_kinds", "is not text", ""));
-        };
-        let steps: Vec<bool> = (0..texts.len())
-            .map(|i| column.is_valid(i) && kinds.iter().any(|kind| kind == texts.value(i)))
-            .collect();
-        if *level == STEP {
-            return Ok(Column::booleans(Some(STEP), steps));
-        }
-        let ranges = self.unit.ranges(level, &STEP)?;
-        let any = ranges.into_iter().map(|(first, past)| steps[first..past].contains(&true)).collect();
-        Ok(Column::booleans(Some(level.clone()), any))
-    }
-
-    /// Positions of a level that take part by default; `None` where all do.
-    fn policy(&self, level: &Level) -> Result<Option<Vec<bool>>> {
-        if *level == TOKEN {
-            return Ok(Some(self.unit.mask()?.values().iter().collect()));
-        }
-        if *level == STEP {
-            return Ok(Some(self.unit.policy_steps()?.as_ref().clone()));
-        }
-        if *level == TURN && self.checked.schema.has_level(&STEP) {
-            let steps = self.unit.policy_steps()?;
-            let ranges = self.unit.ranges(&TURN, &STEP)?;
-            return Ok(Some(ranges.into_iter().map(|(first, past)| steps[first..past].contains(&true)).collect()));
-        }
-        if *level == ROLLOUT {
-            return Ok(Some(self.in_baseline.clone()));
-        }
-        let Some((outer, _)) = level.parts() else { return Ok(None) };
-        let Some(policy) = self.policy(&outer)? else { return Ok(None) };
-        let column = self.at(&Rc::new(Column::booleans(Some(outer), policy)), level)?;
-        Ok(Some(column.as_booleans().to_vec()))
-    }
-
-    /// Which positions of a level take part; statistics leave out rollouts outside the baseline.
-    fn members(&mut self, members: &Members, level: &Level, statistic: bool) -> Result<Vec<bool>> {
-        let length = self.unit.extent(level)?.len();
-        let by_default = if members.all { None } else { self.policy(level)? };
-        let mut taking_part = by_default.unwrap_or_else(|| vec![true; length]);
-        if let Some(condition) = &members.condition {
-            let condition = self.value(condition)?;
-            let condition = self.at(&condition, level)?;
-            let constant = condition.level.is_none();
-            for (i, member) in taking_part.iter_mut().enumerate() {
-                let at = if constant { 0 } else { i };
-                *member &= condition.is_valid(at) && condition.as_booleans()[at];
-            }
-        }
-        if statistic {
-            let rows = self.unit.ranges(&ROLLOUT, level)?;
-            for (row, (first, past)) in rows.into_iter().enumerate() {
-                if !self.in_baseline[row] {
-                    taking_part[first..past].fill(false);
-                }
-            }
-        }
-        Ok(taking_part)
-    }
-
     fn reject_nan(&self, name: &str, column: &Column) -> Result<()> {
-        let Values::Number(values) = &column.values else { return Ok(()) };
-        let Some(i) = (0..values.len()).find(|&i| values[i].is_nan() && column.is_valid(i)) else { return Ok(()) };
+        let Values::Number(values) = &column.values else {
+            return Ok(());
+        };
+        let Some(i) = (0..values.len()).find(|&i| values[i].is_nan() && column.is_valid(i)) else {
+            return Ok(());
+        };
         let row = match &column.level {
-            Some(level) => self.unit.extent(level)?.rows.partition_point(|&first| first <= i).saturating_sub(1),
+            Some(level) => {
+                self.unit.extent(level)?.rows.partition_point(|&first| first <= i).saturating_sub(1)
+            }
             None => 0,
         };
         let level = column.level.as_ref().map_or("constant", Level::name);

@@ -20,7 +20,8 @@ impl Evaluator<'_> {
         let values = numbers(&column);
         let mut groups: Vec<Vec<usize>> = vec![Vec::new(); keys.count];
         for (i, id) in ids.iter().enumerate() {
-            if taking_part[i] && column.is_valid(i)
+            if taking_part[i]
+                && column.is_valid(i)
                 && let Some(id) = id
             {
                 groups[*id as usize].push(i);
@@ -42,7 +43,14 @@ impl Evaluator<'_> {
     }
 
     /// Adds the values of a unit to a batch rank; all of them are kept, 8 bytes each.
-    pub(super) fn observe_rank(&mut self, x: &Expr, by: &By, members: &Members, printed: String, partial: &mut Partial) -> Result<()> {
+    pub(super) fn observe_rank(
+        &mut self,
+        x: &Expr,
+        by: &By,
+        members: &Members,
+        printed: String,
+        partial: &mut Partial,
+    ) -> Result<()> {
         let (column, level, taking_part) = self.ranked(x, members)?;
         let keys = self.batch_keys(by, &level)?;
         let values = numbers(&column);
@@ -57,15 +65,25 @@ impl Evaluator<'_> {
     }
 
     /// Rank among the members of the iteration: how many are better. Ties share the best rank.
-    pub(super) fn rank_in_batch(&mut self, expr: &Expr, x: &Expr, by: &By, ascending: bool, members: &Members) -> Result<Column> {
+    pub(super) fn rank_in_batch(
+        &mut self,
+        expr: &Expr,
+        x: &Expr,
+        by: &By,
+        ascending: bool,
+        members: &Members,
+    ) -> Result<Column> {
         let (column, level, taking_part) = self.ranked(x, members)?;
         let keys = self.batch_keys(by, &level)?;
         let values = numbers(&column);
-        let table = self.statistics.sorted(&expr.to_string()).ok_or_else(|| super::aggregate::not_gathered(expr))?;
+        let table =
+            self.statistics.sorted(&expr.to_string()).ok_or_else(|| super::aggregate::not_gathered(expr))?;
         let mut ranks = vec![0.0; column.len()];
         let mut valid = vec![false; column.len()];
         for (key, (first, past)) in keys {
-            let Some(sorted) = table.get(&key) else { continue };
+            let Some(sorted) = table.get(&key) else {
+                continue;
+            };
             for i in (first..past).filter(|&i| taking_part[i] && column.is_valid(i)) {
                 let own = values[i] + 0.0;
                 let below = sorted.partition_point(|x| x.total_cmp(&own).is_lt());

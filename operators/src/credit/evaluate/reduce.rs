@@ -2,15 +2,23 @@
 
 use std::rc::Rc;
 
-use super::elementwise::{greatest, least, numbers};
 use super::Evaluator;
+use super::elementwise::{greatest, least, numbers};
 use crate::credit::column::Column;
 use crate::credit::expression::{Expr, Members, Position, Reduction};
 use crate::credit::level::{Level, ROLLOUT};
 use crate::{Error, Result};
 
 impl Evaluator<'_> {
-    pub(super) fn reduce(&mut self, x: &Expr, level: &Level, reduction: Reduction, weights: Option<&Expr>, members: &Members, empty: Option<f64>) -> Result<Column> {
+    pub(super) fn reduce(
+        &mut self,
+        x: &Expr,
+        level: &Level,
+        reduction: Reduction,
+        weights: Option<&Expr>,
+        members: &Members,
+        empty: Option<f64>,
+    ) -> Result<Column> {
         let column = self.value(x)?;
         let from = column.level.clone().unwrap_or(ROLLOUT);
         let taking_part = self.members(members, &from, false)?;
@@ -29,12 +37,20 @@ impl Evaluator<'_> {
                     .into_iter()
                     .map(|(first, past)| {
                         let mut inside = first..past;
-                        if reduction == Reduction::First { inside.find(|&i| member(i)) } else { inside.rev().find(|&i| member(i)) }
+                        if reduction == Reduction::First {
+                            inside.find(|&i| member(i))
+                        } else {
+                            inside.rev().find(|&i| member(i))
+                        }
                     })
                     .collect();
                 let picked = column.gather(Some(level.clone()), &positions);
                 Ok(match empty {
-                    Some(empty) => super::elementwise::or_else(Some(level.clone()), &picked, &Column::numbers(None, vec![empty])),
+                    Some(empty) => super::elementwise::or_else(
+                        Some(level.clone()),
+                        &picked,
+                        &Column::numbers(None, vec![empty]),
+                    ),
                     None => picked,
                 })
             }
@@ -46,12 +62,14 @@ impl Evaluator<'_> {
                     let known = members.reduce(|a, b| if any { a || b } else { a && b });
                     known.or(empty.map(|empty| empty != 0.0))
                 });
-                let (values, valid): (Vec<bool>, Vec<bool>) = results.map(|value| (value.unwrap_or(false), value.is_some())).unzip();
+                let (values, valid): (Vec<bool>, Vec<bool>) =
+                    results.map(|value| (value.unwrap_or(false), value.is_some())).unzip();
                 Ok(Column::booleans(Some(level.clone()), values).with_valid(valid))
             }
             _ => {
                 let values = numbers(&column);
-                let factors = weights.as_ref().map(|weights| numbers(weights).into_owned()).unwrap_or_default();
+                let factors =
+                    weights.as_ref().map(|weights| numbers(weights).into_owned()).unwrap_or_default();
                 let weight = |i: usize| match &weights {
                     Some(weights) => {
                         let at = if weights.level.is_none() { 0 } else { i };
@@ -68,13 +86,20 @@ impl Evaluator<'_> {
                     }
                     state.finish(reduction).or(empty)
                 });
-                let (values, valid): (Vec<f64>, Vec<bool>) = results.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
+                let (values, valid): (Vec<f64>, Vec<bool>) =
+                    results.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
                 Ok(Column::numbers(Some(level.clone()), values).with_valid(valid))
             }
         }
     }
 
-    pub(super) fn spread(&mut self, x: &Expr, level: &Level, position: Position, members: &Members) -> Result<Rc<Column>> {
+    pub(super) fn spread(
+        &mut self,
+        x: &Expr,
+        level: &Level,
+        position: Position,
+        members: &Members,
+    ) -> Result<Rc<Column>> {
         let column = self.value(x)?;
         if position == Position::All {
             let column = self.at(&column, level)?;
@@ -104,7 +129,13 @@ impl Evaluator<'_> {
     }
 
     /// Values to the element whose index in the rollout is `position`; null where none arrives.
-    pub(super) fn place(&mut self, x: &Expr, level: &Level, position: &Expr, reduction: Reduction) -> Result<Column> {
+    pub(super) fn place(
+        &mut self,
+        x: &Expr,
+        level: &Level,
+        position: &Expr,
+        reduction: Reduction,
+    ) -> Result<Column> {
         let (x, position) = (self.value(x)?, self.value(position)?);
         let (from, x, position) = self.together(&x, &position)?;
         let from = from.unwrap_or(ROLLOUT);
@@ -127,7 +158,8 @@ impl Evaluator<'_> {
             }
         }
         let results = states.iter().map(|state| state.finish(reduction));
-        let (values, valid): (Vec<f64>, Vec<bool>) = results.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
+        let (values, valid): (Vec<f64>, Vec<bool>) =
+            results.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
         Ok(Column::numbers(Some(level.clone()), values).with_valid(valid))
     }
 

@@ -1,11 +1,11 @@
 //! Primitives along a rollout: shift, scan and recur.
 
-use super::elementwise::{greatest, least, numbers};
 use super::Evaluator;
+use super::elementwise::{greatest, least, numbers};
+use crate::Result;
 use crate::credit::column::Column;
 use crate::credit::expression::{Expr, Members, Running};
 use crate::credit::level::{Level, ROLLOUT};
-use crate::Result;
 
 impl Evaluator<'_> {
     fn sequence_level(column: &Column) -> Level {
@@ -13,7 +13,13 @@ impl Evaluator<'_> {
     }
 
     /// The value `by` members earlier. Positions left out get null.
-    pub(super) fn shift(&mut self, x: &Expr, by: i64, initial: Option<&Expr>, members: &Members) -> Result<Column> {
+    pub(super) fn shift(
+        &mut self,
+        x: &Expr,
+        by: i64,
+        initial: Option<&Expr>,
+        members: &Members,
+    ) -> Result<Column> {
         let column = self.value(x)?;
         let level = Self::sequence_level(&column);
         let taking_part = self.members(members, &level, false)?;
@@ -30,7 +36,9 @@ impl Evaluator<'_> {
             }
         }
         let shifted = column.gather(Some(level.clone()), &positions);
-        let Some(initial) = initial else { return Ok(shifted) };
+        let Some(initial) = initial else {
+            return Ok(shifted);
+        };
         let initial = self.value(initial)?;
         let initial = self.at(&initial, &level)?;
         let open = Column::booleans(Some(level.clone()), open);
@@ -39,7 +47,14 @@ impl Evaluator<'_> {
     }
 
     /// Running value; positions left out show the running value that passes them.
-    pub(super) fn scan(&mut self, x: &Expr, running: Running, direction: (bool, bool), restart: Option<&Expr>, members: &Members) -> Result<Column> {
+    pub(super) fn scan(
+        &mut self,
+        x: &Expr,
+        running: Running,
+        direction: (bool, bool),
+        restart: Option<&Expr>,
+        members: &Members,
+    ) -> Result<Column> {
         let (backward, exclusive) = direction;
         let column = self.value(x)?;
         let level = Self::sequence_level(&column);
@@ -51,7 +66,8 @@ impl Evaluator<'_> {
             }
             None => None,
         };
-        let restarts = |i: usize| restart.as_ref().is_some_and(|column| column.is_valid(i) && column.as_booleans()[i]);
+        let restarts =
+            |i: usize| restart.as_ref().is_some_and(|column| column.is_valid(i) && column.as_booleans()[i]);
         let values = numbers(&column);
         let mut results = vec![0.0; column.len()];
         let mut valid = vec![true; column.len()];
@@ -81,7 +97,13 @@ impl Evaluator<'_> {
     }
 
     /// `y_t = x_t + c_t * y_next` over members with a value; the others pass `y` on and get null.
-    pub(super) fn recur(&mut self, x: &Expr, coefficient: &Expr, forward: bool, members: &Members) -> Result<Column> {
+    pub(super) fn recur(
+        &mut self,
+        x: &Expr,
+        coefficient: &Expr,
+        forward: bool,
+        members: &Members,
+    ) -> Result<Column> {
         let column = self.value(x)?;
         let level = Self::sequence_level(&column);
         let coefficient = self.value(coefficient)?;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    By, Center, Credit, Expr, Norm, ROLLOUT, Reduction, STEP, Scale, Singleton, group, if_present, mean, normalize, policy, return_to_go, signal, std, value, when,
+    By, Center, Credit, Expr, Norm, ROLLOUT, Reduction, STEP, Scale, Singleton, group, if_present, mean,
+    normalize, policy, return_to_go, signal, std, value, when,
 };
 use meed_operators::signals::StateGroups;
 
@@ -12,13 +13,25 @@ use crate::parameters::{Parameter, Parameters, parameter};
 use crate::recipe::{Kind, Plan, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
-    parameter("mode", "mean_norm", "mean_norm: centre only; mean_std_norm: divide by the sample deviation too"),
+    parameter(
+        "mode",
+        "mean_norm",
+        "mean_norm: centre only; mean_std_norm: divide by the sample deviation too",
+    ),
     parameter("gamma", "0.95", "discount per policy step"),
     parameter("step_weight", "1.0", "weight of the step part"),
     parameter("episode_weight", "1.0", "weight of the episode part"),
     parameter("eps", "1e-6", "added to the deviation"),
-    parameter("episode_statistics", "trajectories", "what an episode statistic counts: trajectories (the paper's Eq. 3), or step_rows (the released code: long trajectories weigh more)"),
-    parameter("invalid_action_penalty", "0.0", "taken off the score and the return of a step whose step_action_valid is false"),
+    parameter(
+        "episode_statistics",
+        "trajectories",
+        "what an episode statistic counts: trajectories (the paper's Eq. 3), or step_rows (the released code: long trajectories weigh more)",
+    ),
+    parameter(
+        "invalid_action_penalty",
+        "0.0",
+        "taken off the score and the return of a step whose step_action_valid is false",
+    ),
     parameter("similarity", "false", "true: states are clustered by text similarity"),
     parameter("similarity_threshold", "0.95", "least similarity to a cluster's first state"),
 ];

@@ -27,7 +27,11 @@ pub const STEP_REINFORCE: Recipe = Recipe {
         if parameters.text("center")? != "group_mean over steps" {
             return Err(parameters.unknown("center", &["group_mean over steps"]));
         }
-        let mut norm = Norm { ddof: parameters.small("ddof")?, singleton: Singleton::Zero, ..Norm::group_std(parameters.number("eps")?) };
+        let mut norm = Norm {
+            ddof: parameters.small("ddof")?,
+            singleton: Singleton::Zero,
+            ..Norm::group_std(parameters.number("eps")?)
+        };
         match parameters.text("scale")? {
             "group_std over steps" => {}
             "none" => norm.scale = Scale::None,

@@ -1,7 +1,9 @@
 //! Generalised advantage estimation over trainable tokens.
 
 use meed_operators::Result;
-use meed_operators::credit::{Credit, Expr, Norm, Scale, gae, if_present, mask, normalize, signal, value, when};
+use meed_operators::credit::{
+    Credit, Expr, Norm, Scale, gae, if_present, mask, normalize, signal, value, when,
+};
 
 use super::reinforce::dense_rewards;
 use crate::parameters::{Parameter, Parameters, parameter};
@@ -15,10 +17,18 @@ use crate::recipe::{Kind, Recipe};
 const PARAMETERS: &[Parameter] = &[
     parameter("lam", "0.95", "lambda"),
     parameter("lam_value", "null", "lambda of the returns, where it differs (VAPO)"),
-    parameter("lam_policy", "null", "lambda of the advantages: a number, or `1 - 1/(alpha*length), clamped to [0,1]` (VAPO)"),
+    parameter(
+        "lam_policy",
+        "null",
+        "lambda of the advantages: a number, or `1 - 1/(alpha*length), clamped to [0,1]` (VAPO)",
+    ),
     parameter("alpha", "0.05", "the alpha of that rule"),
     parameter("values", "critic", "critic: token_values; none: all values are 0"),
-    parameter("reward_norm", "null", "null, or {center, scale, ddof, eps}: the outcome reward is normalised in its group first"),
+    parameter(
+        "reward_norm",
+        "null",
+        "null, or {center, scale, ddof, eps}: the outcome reward is normalised in its group first",
+    ),
 ];
 
 /// GAE: `delta_t = r_t + gamma V_{t+1} - V_t`, `A_t = delta_t + gamma lambda A_{t+1}`, returns
@@ -46,7 +56,8 @@ fn plan(parameters: &Parameters) -> Result<Credit> {
     let values = if passing == Passing::OrdinaryZero { when(mask(), values, 0.0) } else { values };
     let rewards = passing.rewards(rewards(parameters)?);
     let credit = Credit::new().define("token_rewards", rewards).define("values", values);
-    let estimate = |lambda: Expr| gae(signal("token_rewards"), signal("values"), gamma, lambda, passing.members());
+    let estimate =
+        |lambda: Expr| gae(signal("token_rewards"), signal("values"), gamma, lambda, passing.members());
     let lambda = value(parameters.number("lam")?);
     let for_returns = parameters.optional_number("lam_value")?.map(value).unwrap_or_else(|| lambda.clone());
     let for_advantages = match parameters.get("lam_policy") {
@@ -55,7 +66,11 @@ fn plan(parameters: &Parameters) -> Result<Credit> {
         _ if parameters.text("lam_policy")? == "1 - 1/(alpha*length), clamped to [0,1]" => {
             (1.0 - 1.0 / (parameters.number("alpha")? * trainable_tokens())).clamp(0.0, 1.0)
         }
-        _ => return Err(parameters.unknown("lam_policy", &["a number", "1 - 1/(alpha*length), clamped to [0,1]"])),
+        _ => {
+            return Err(
+                parameters.unknown("lam_policy", &["a number", "1 - 1/(alpha*length), clamped to [0,1]"])
+            );
+        }
     };
     let credit = credit.returns(estimate(for_returns) + signal("values"));
     Ok(credit.advantage(whitened(parameters, estimate(for_advantages))?))

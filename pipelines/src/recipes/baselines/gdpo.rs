@@ -11,7 +11,11 @@ use crate::recipe::{Kind, Recipe};
 const PARAMETERS: &[Parameter] = &[
     parameter("reward_columns", "[\"reward\"]", "the reward columns"),
     parameter("weights", "null", "their weights; 1 each by default"),
-    parameter("whiten", "batch_tokens", "whitening of the sum: batch_tokens (verl), batch_rows (TRL, NeMo-RL) or none"),
+    parameter(
+        "whiten",
+        "batch_tokens",
+        "whitening of the sum: batch_tokens (verl), batch_rows (TRL, NeMo-RL) or none",
+    ),
 ];
 
 /// GDPO: `A = whiten(sum_k w_k * normalize(r_k))`; null rewards are left out of their own column's

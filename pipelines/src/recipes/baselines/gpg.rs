@@ -7,9 +7,11 @@ use crate::parts::norm::{NORM, PRESET, norm, peers};
 use crate::parts::reward::{REWARD, in_baseline, reward};
 use crate::recipe::{Kind, Recipe};
 
-const PARAMETERS: &[Parameter] = &[
-    parameter("multiplier", "batch_size/nonzero_scores", "rollouts of the batch over those with a reward other than 0, at least 1; or none"),
-];
+const PARAMETERS: &[Parameter] = &[parameter(
+    "multiplier",
+    "batch_size/nonzero_scores",
+    "rollouts of the batch over those with a reward other than 0, at least 1; or none",
+)];
 
 /// GPG: `A = alpha * (r - mean(r))`, `alpha = rollouts / max(rollouts with r != 0, 1)` in the batch.
 pub const GPG: Recipe = Recipe {
@@ -31,7 +33,9 @@ pub const GPG: Recipe = Recipe {
                 members(score(), batch()) / nonzero.max(1.0)
             }
             "none" => 1.0.into(),
-            _ => return Err(parameters.unknown("multiplier", &["batch_size/nonzero_scores", "none"])),
+            _ => {
+                return Err(parameters.unknown("multiplier", &["batch_size/nonzero_scores", "none"]));
+            }
         };
         let mut credit = Credit::new();
         if let Some(members) = in_baseline(parameters)? {

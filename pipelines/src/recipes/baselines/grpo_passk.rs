@@ -38,7 +38,9 @@ pub const GRPO_PASSK: Recipe = Recipe {
         let second = sum(score(), group()).over(trainable().only(place().equals(1.0)));
         let lead = score() - second;
         let scaled = match parameters.text("scale")? {
-            "group_std" => lead / (std(score(), group(), parameters.small("ddof")?) + parameters.number("eps")?),
+            "group_std" => {
+                lead / (std(score(), group(), parameters.small("ddof")?) + parameters.number("eps")?)
+            }
             "none" => lead,
             _ => return Err(parameters.unknown("scale", &["group_std", "none"])),
         };
@@ -47,6 +49,9 @@ pub const GRPO_PASSK: Recipe = Recipe {
         if let Some(members) = in_baseline(parameters)? {
             credit = credit.in_baseline(members);
         }
-        Ok(credit.define("score", reward(parameters, None)?).advantage(when(credited, scaled, score() * 0.0)).into())
+        Ok(credit
+            .define("score", reward(parameters, None)?)
+            .advantage(when(credited, scaled, score() * 0.0))
+            .into())
     },
 };

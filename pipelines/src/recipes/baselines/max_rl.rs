@@ -13,9 +13,8 @@ const ZERO_MEAN: &[Parameter] = &[parameter(
     "what a group whose mean is not positive gets: 0, or null: the quotient by mean + eps",
 )];
 
-const PARAMETERS: &[&[Parameter]] = &[
-    ZERO_MEAN, OUTCOME[0], OUTCOME[1], OUTCOME[2], OUTCOME[3], OUTCOME[4], OUTCOME[5], OUTCOME[6],
-];
+const PARAMETERS: &[&[Parameter]] =
+    &[ZERO_MEAN, OUTCOME[0], OUTCOME[1], OUTCOME[2], OUTCOME[3], OUTCOME[4], OUTCOME[5], OUTCOME[6]];
 
 /// MaxRL: `A = (r - mean(r)) / mean(r)`, 0 where the mean is not positive.
 ///

@@ -8,12 +8,20 @@ use crate::recipe::{Kind, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter("coef", "1.0", "coefficient"),
-    parameter("discount", "0.0", "discount of the future sum over trainable tokens; 0: the token itself only"),
+    parameter(
+        "discount",
+        "0.0",
+        "discount of the future sum over trainable tokens; 0: the token itself only",
+    ),
     parameter("clip", "null", "[low, high]"),
     parameter("clip_where", "after the discounted sum", "where the clip applies"),
     parameter("center", "none", "the outcome reward is added as it is"),
     parameter("scale", "none", "the outcome reward is added as it is"),
-    parameter("teacher", "token_teacher_logprobs", "log-probabilities of the teacher: token_teacher_logprobs, or token_ref_logprobs"),
+    parameter(
+        "teacher",
+        "token_teacher_logprobs",
+        "log-probabilities of the teacher: token_teacher_logprobs, or token_ref_logprobs",
+    ),
     parameter("centred", "false", "true: the mean gap over the trainable tokens of the batch is taken off"),
     parameter("add_reward", "false", "true: the outcome reward is added on every trainable token"),
 ];
@@ -31,7 +39,9 @@ pub const ON_POLICY_DISTILLATION: Recipe = Recipe {
     plan: |parameters| {
         let teacher = match parameters.text("teacher")? {
             name @ ("token_teacher_logprobs" | "token_ref_logprobs") => signal(name),
-            _ => return Err(parameters.unknown("teacher", &["token_teacher_logprobs", "token_ref_logprobs"])),
+            _ => {
+                return Err(parameters.unknown("teacher", &["token_teacher_logprobs", "token_ref_logprobs"]));
+            }
         };
         let mut gap: Expr = teacher - policy_logprobs();
         if parameters.boolean("centred")? {

@@ -19,8 +19,16 @@ const SHARED: &[Parameter] = &[
 ];
 
 const BY_COLUMN: &[Parameter] = &[
-    parameter("position", "column of the padded row", "what positions are compared: column of the padded row, or index among trainable tokens"),
-    parameter("handle_zero_tail", "false", "true: the baseline of the longest rollout is 0 from the position on that equals the second greatest number of trainable tokens"),
+    parameter(
+        "position",
+        "column of the padded row",
+        "what positions are compared: column of the padded row, or index among trainable tokens",
+    ),
+    parameter(
+        "handle_zero_tail",
+        "false",
+        "true: the baseline of the longest rollout is 0 from the position on that equals the second greatest number of trainable tokens",
+    ),
 ];
 
 const BY_TRAINABLE: &[Parameter] = &[
@@ -67,7 +75,11 @@ fn plan(parameters: &Parameters) -> Result<Credit> {
     let compacted = match parameters.text("position")? {
         "column of the padded row" => false,
         "index among trainable tokens" => true,
-        _ => return Err(parameters.unknown("position", &["column of the padded row", "index among trainable tokens"])),
+        _ => {
+            return Err(
+                parameters.unknown("position", &["column of the padded row", "index among trainable tokens"])
+            );
+        }
     };
     let position: Expr = if compacted { trainable_position() } else { alive_position() };
     let credit = Credit::new()

@@ -71,14 +71,21 @@ fn parts(score: Expr, norm: &Norm) -> (Option<Expr>, Option<Expr>) {
     };
     let deviation = match &norm.scale {
         Scale::Std(by) => Some(once(std(score, by.clone(), norm.ddof))),
-        Scale::LeaveOneOutStd(by) => Some(once(aggregate(variance, score, by.clone()).of_others()).sqrt().or_else(0.0)),
+        Scale::LeaveOneOutStd(by) => {
+            Some(once(aggregate(variance, score, by.clone()).of_others()).sqrt().or_else(0.0))
+        }
         _ => None,
     };
     (baseline, deviation)
 }
 
 /// Discounted returns of a rollout-level reward; without discount or penalty the reward itself.
-fn returned(parameters: &Parameters, credit: Credit, score: Expr, penalty: Option<&Penalty>) -> Result<(Credit, Expr)> {
+fn returned(
+    parameters: &Parameters,
+    credit: Credit,
+    score: Expr,
+    penalty: Option<&Penalty>,
+) -> Result<(Credit, Expr)> {
     let gamma = parameters.number("gamma")?;
     let dense = penalty.is_some_and(|penalty| matches!(penalty.into, Into::Reward | Into::EveryReward));
     let ends_elsewhere = parameters.text("reward_at")?.starts_with("last token of the response");

@@ -11,7 +11,11 @@ use crate::parts::whitening::{WHITEN_OFF, WHITENING, whitened};
 use crate::recipe::{Kind, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
-    parameter("whiten_rewards", "none", "none, or batch_tokens: token rewards are whitened over the batch first"),
+    parameter(
+        "whiten_rewards",
+        "none",
+        "none, or batch_tokens: token rewards are whitened over the batch first",
+    ),
     parameter("advantage_clip", "null", "advantages are clipped to plus and minus this"),
     parameter("segment", "null", "null, or: discount once per maximal run of trainable tokens"),
     parameter("segment_reward", "null", "which reward a segment has: that of its last token"),
@@ -36,8 +40,12 @@ pub fn dense_rewards(parameters: &Parameters) -> meed_operators::Result<Expr> {
     let penalty = divergence::penalty(parameters)?;
     let outcome = token_rewards(parameters, reward(parameters, penalty.as_ref())?, penalty.as_ref())?;
     let given = match &penalty {
-        Some(penalty) if penalty.into == Into::Reward => signal("token_rewards") - when(meed_operators::credit::mask(), penalty.tokens.clone(), 0.0),
-        Some(penalty) if penalty.into == Into::EveryReward => signal("token_rewards") - penalty.tokens.clone(),
+        Some(penalty) if penalty.into == Into::Reward => {
+            signal("token_rewards") - when(meed_operators::credit::mask(), penalty.tokens.clone(), 0.0)
+        }
+        Some(penalty) if penalty.into == Into::EveryReward => {
+            signal("token_rewards") - penalty.tokens.clone()
+        }
         _ => signal("token_rewards"),
     };
     Ok(if_present(given, outcome))

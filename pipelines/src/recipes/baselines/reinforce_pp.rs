@@ -10,7 +10,11 @@ use crate::parts::whitening::{WHITEN_ON, WHITENING};
 use crate::recipe::{Kind, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
-    parameter("whiten_rewards", "none", "none, or batch_tokens: token rewards are whitened over the batch first"),
+    parameter(
+        "whiten_rewards",
+        "none",
+        "none, or batch_tokens: token rewards are whitened over the batch first",
+    ),
     parameter("advantage_clip", "null", "advantages are clipped to plus and minus this"),
     parameter("segment", "null", "null, or: discount once per maximal run of trainable tokens"),
     parameter("segment_reward", "null", "which reward a segment has: that of its last token"),

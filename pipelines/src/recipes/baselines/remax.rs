@@ -19,7 +19,8 @@ pub const REMAX: Recipe = Recipe {
     fidelity: "as verl",
     parameters: &[REWARD, DIVERGENCE, RETURNS],
     plan: |parameters| {
-        let returns = passing(parameters)?.return_to_go(dense_rewards(parameters)?, parameters.number("gamma")?);
+        let returns =
+            passing(parameters)?.return_to_go(dense_rewards(parameters)?, parameters.number("gamma")?);
         Ok(Credit::new().returns(returns).advantage(signal("returns") - signal("reward_baseline")).into())
     },
 };

@@ -12,7 +12,11 @@ const PARAMETERS: &[Parameter] = &[
     parameter("max_tokens", "null", "the same, by another name; it wins where given"),
     parameter("buffer", "4096", "length of the ramp before it"),
     parameter("factor", "1.0", "penalty at the greatest length"),
-    parameter("cap", "true", "true: the penalty does not grow beyond the factor (OpenRLHF); false or null: it does (NeMo-RL, AReaL)"),
+    parameter(
+        "cap",
+        "true",
+        "true: the penalty does not grow beyond the factor (OpenRLHF); false or null: it does (NeMo-RL, AReaL)",
+    ),
 ];
 
 /// `r - factor * clamp((length - (max - buffer)) / buffer, 0, 1)`.
@@ -29,7 +33,8 @@ pub const OVERLONG_PENALTY: Recipe = Recipe {
         let longest = if parameters.is_null("max_tokens") { "max_length" } else { "max_tokens" };
         let factor = parameters.number("factor")?;
         let length = if_present(signal("response_length"), if_present(signal("length"), trainable_tokens()));
-        let penalty = overlong_penalty(length, parameters.number(longest)?, parameters.number("buffer")?, factor);
+        let penalty =
+            overlong_penalty(length, parameters.number(longest)?, parameters.number("buffer")?, factor);
         let capped = !parameters.is_null("cap") && parameters.boolean("cap")?;
         let penalty = if capped { penalty.max(-factor) } else { penalty };
         Ok(Credit::new().define("rewards", signal("reward") + penalty).into())

@@ -18,7 +18,8 @@ pub const TRUNCATED_REWARD: Recipe = Recipe {
     fidelity: "as NeMo-RL",
     parameters: &[PARAMETERS],
     plan: |parameters| {
-        let truncated = if_present(signal("truncated").equals(1.0), signal("status").equals(text("truncated")));
+        let truncated =
+            if_present(signal("truncated").equals(1.0), signal("status").equals(text("truncated")));
         let factor = parameters.number("factor")?;
         Ok(Credit::new().define("rewards", signal("reward") * when(truncated, factor, 1.0)).into())
     },

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    Credit, Expr, Norm, Running, Scale, Singleton, TOKEN, ZeroStd, all, batch, difference, group, mask, mean, members, normalize, rank, signal, std, value, when,
+    Credit, Expr, Norm, Running, Scale, Singleton, TOKEN, ZeroStd, all, batch, difference, group, mask, mean,
+    members, normalize, rank, signal, std, value, when,
 };
 use meed_operators::signals::PrefixTree;
 
@@ -15,7 +16,11 @@ const PARAMETERS: &[Parameter] = &[
     parameter("scale", "std", "std: divide by the group's deviation; none"),
     parameter("eps", "1e-6", "added to the deviation"),
     parameter("ddof", "1", "delta degrees of freedom"),
-    parameter("variant", "null", "null: TEMPO; hepo: the group-relative advantage on the tokens of highest entropy only"),
+    parameter(
+        "variant",
+        "null",
+        "null: TEMPO; hepo: the group-relative advantage on the tokens of highest entropy only",
+    ),
     parameter("rho", "0.2", "share of tokens that hepo keeps in the batch"),
 ];
 
@@ -55,7 +60,8 @@ fn plan(parameters: &Parameters) -> Result<Plan> {
     let environment_before = value(1.0).spread(TOKEN).scan(Running::Count).over(all().only(mask().negated()));
     let jump = when(environment_before.equals(0.0), jump, 0.0);
     let relative = reward() - mean(reward(), group()) + jump;
-    let advantage = if scaled { relative / (std(reward(), group(), ddof).or_else(0.0) + eps) } else { relative };
+    let advantage =
+        if scaled { relative / (std(reward(), group(), ddof).or_else(0.0) + eps) } else { relative };
     let alone = members(reward(), group()).equals(1.0);
     let credit = Credit::new().advantage(when(alone, 0.0, advantage));
     Ok(Plan { operators: vec![Arc::new(PrefixTree { value: "reward".into() })], credit })

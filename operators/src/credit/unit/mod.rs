@@ -1,16 +1,20 @@
 //! A unit: the rows of whole groups in canonical order, with the extents of their levels.
 
+mod measure;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, ListArray, RecordBatch, StringArray, UInt32Array,
+};
 use arrow::compute::take_record_batch;
-use arrow::datatypes::{Int32Type, Int64Type};
+use arrow::datatypes::Int64Type;
 
-use super::level::{Level, ROLLOUT, STEP, TOKEN, TURN};
-use super::order::compare_ids;
 use crate::columns::is_environment_kind;
+use crate::credit::level::{Level, ROLLOUT, STEP, TOKEN};
+use crate::credit::order::compare_ids;
 use crate::{Error, Place, Result};
 
 /// Extents of one level in a unit.
@@ -59,7 +63,10 @@ impl Unit {
             let iterations = iterations(&batch)?;
             let ids = text(&batch, "group_id")?;
             for row in 0..batch.num_rows() {
-                if row == 0 || iterations.value(row) != iterations.value(row - 1) || ids.value(row) != ids.value(row - 1) {
+                if row == 0
+                    || iterations.value(row) != iterations.value(row - 1)
+                    || ids.value(row) != ids.value(row - 1)
+                {
                     groups.push(row);
                 }
                 group_of.push(groups.len() - 1);
@@ -158,159 +165,6 @@ impl Unit {
         Ok(extent)
     }
 
-    fn measure(&self, level: &Level) -> Result<Extent> {
-        if *level == ROLLOUT {
-            return Ok(Extent { rows: (0..=self.rows()).collect(), spans: None, parts: None });
-        }
-        if *level == TOKEN {
-            let rows = self.lengths(level, &["token_mask".to_owned()])?;
-            return Ok(Extent { rows, spans: None, parts: None });
-        }
-        if let Some((outer, inner)) = level.parts() {
-            return self.measure_pair(&outer, &inner);
-        }
-        if *level == TURN && self.has_columns(&STEP) {
-            return self.measure_turns();
-        }
-        let rows = self.lengths(level, &self.columns_of(level))?;
-        let spans = self.measure_spans(level, &rows)?;
-        Ok(Extent { rows, spans, parts: None })
-    }
-
-    fn columns_of(&self, level: &Level) -> Vec<String> {
-        let prefix = format!("{level}_");
-        let schema = self.batch.schema();
-        let lists = schema.fields().iter().filter(|field| matches!(field.data_type(), arrow::datatypes::DataType::List(_)));
-        lists.map(|field| field.name().clone()).filter(|name| name.starts_with(&prefix)).collect()
-    }
-
-    fn has_columns(&self, level: &Level) -> bool {
-        !self.columns_of(level).is_empty()
-    }
-
-    /// Element offsets of a level: per row, the length of the first of its lists that is there.
-    fn lengths(&self, level: &Level, columns: &[String]) -> Result<Vec<usize>> {
-        let lists: Vec<&ListArray> = columns.iter().filter_map(|name| self.list(name)).collect();
-        if lists.is_empty() {
-            return Err(Error::expression(level.name(), format!("the data has no level `{level}`"), format!("add a list column {level}_<name>")));
-        }
-        let mut rows = Vec::with_capacity(self.rows() + 1);
-        let mut total = 0;
-        rows.push(0);
-        for row in 0..self.rows() {
-            let list = lists.iter().find(|list| list.is_valid(row));
-            total += list.map_or(0, |list| list.value_length(row) as usize);
-            rows.push(total);
-        }
-        Ok(rows)
-    }
-
-    fn measure_spans(&self, level: &Level, rows: &[usize]) -> Result<Option<Vec<(usize, usize)>>> {
-        let Some(ends) = self.list(&format!("{level}_ends")) else { return Ok(None) };
-        let tokens = self.extent(&TOKEN)?;
-        let starts = self.list(&format!("{level}_starts"));
-        let mut spans = Vec::with_capacity(rows.last().copied().unwrap_or(0));
-        for row in 0..self.rows() {
-            let (first, past) = (tokens.rows[row], tokens.rows[row + 1]);
-            let ends = ends.value(row);
-            let ends = ends.as_primitive::<Int32Type>();
-            let starts = starts.map(|starts| starts.value(row));
-            let mut begin = first;
-            for i in 0..ends.len() {
-                if let Some(starts) = &starts {
-                    begin = first + starts.as_primitive::<Int32Type>().value(i).max(0) as usize;
-                }
-                let end = first + ends.value(i).max(0) as usize;
-                if end < begin || end > past {
-                    return Err(Error::data(
-                        self.place(row, &format!("{level}_ends")),
-                        format!("element {i} spans tokens {}..{}, but the rollout has {} tokens", begin - first, end as i64 - first as i64, past - first),
-                        "spans are exclusive token offsets that do not run backwards",
-                    ));
-                }
-                spans.push((begin, end));
-                begin = end;
-            }
-        }
-        if spans.len() != rows.last().copied().unwrap_or(0) {
-            return Err(Error::data(Place::default().column(format!("{level}_ends")), "is null or has another length than the other columns of its level", "every list of a level has the same length"));
-        }
-        Ok(Some(spans))
-    }
-
-    /// Inner elements of each outer one: per list, its length in the first column that has it.
-    fn measure_pair(&self, outer: &Level, inner: &Level) -> Result<Extent> {
-        let base = self.extent(outer)?;
-        let prefix = format!("{outer}_{inner}_");
-        let names: Vec<String> = self.columns_of(outer).into_iter().filter(|name| name.starts_with(&prefix)).collect();
-        let lists: Vec<(&String, &ListArray, &ListArray)> = names
-            .iter()
-            .filter_map(|name| self.list(name).and_then(|list| Some((name, list, list.values().as_list_opt::<i32>()?))))
-            .collect();
-        if lists.is_empty() {
-            return Err(Error::expression(prefix.clone(), "the data has no such lists", format!("add a column {prefix}<name> of lists of lists")));
-        }
-        let mut parts = Vec::with_capacity(base.len());
-        let mut at = 0;
-        for row in 0..self.rows() {
-            let expected = base.rows[row + 1] - base.rows[row];
-            for (name, list, _) in &lists {
-                let found = list.value_length(row) as usize;
-                if list.is_valid(row) && found != expected {
-                    return Err(Error::data(self.place(row, name), format!("has {found} lists, but its level {outer} has {expected} elements"), "every list of a level has the same length"));
-                }
-            }
-            for i in 0..expected {
-                let length = lists.iter().filter(|(_, list, _)| list.is_valid(row)).find_map(|(_, list, inner)| {
-                    let i = list.value_offsets()[row] as usize + i;
-                    inner.is_valid(i).then(|| inner.value_length(i) as usize)
-                });
-                let length = length.unwrap_or(0);
-                parts.push((at, at + length));
-                at += length;
-            }
-        }
-        let rows = base.rows.iter().map(|&outer| if outer == 0 { 0 } else { parts[outer - 1].1 }).collect();
-        Ok(Extent { rows, spans: None, parts: Some(parts) })
-    }
-
-    /// Turns are `step_turns` where given; else a maximal run of policy steps and the environment
-    /// steps after it, with leading environment steps in turn 0.
-    fn measure_turns(&self) -> Result<Extent> {
-        let steps = self.extent(&STEP)?;
-        let policy = self.policy_steps()?;
-        let turns = self.list("step_turns");
-        let (mut rows, mut parts) = (vec![0], Vec::new());
-        for row in 0..self.rows() {
-            let (first, past) = (steps.rows[row], steps.rows[row + 1]);
-            let given = turns.filter(|turns| turns.is_valid(row)).map(|turns| turns.value(row));
-            let mut begin = first;
-            let mut acted = false;
-            for step in first..past {
-                let opens = match &given {
-                    Some(turns) => {
-                        let turns = turns.as_primitive::<Int32Type>();
-                        step > first && turns.value(step - first) != turns.value(step - first - 1)
-                    }
-                    None => step > first && policy[step] && !policy[step - 1] && acted,
-                };
-                if opens {
-                    parts.push((begin, step));
-                    begin = step;
-                }
-                acted |= policy[step];
-            }
-            if past > first {
-                parts.push((begin, past));
-            }
-            rows.push(parts.len());
-        }
-        let spans = steps.spans.as_ref().map(|spans| {
-            parts.iter().map(|&(first, past)| (spans[first].0, spans[past - 1].1)).collect()
-        });
-        Ok(Extent { rows, spans, parts: Some(parts) })
-    }
-
     /// True at policy steps: by kind, or where kinds are absent, by a trainable token.
     pub fn policy_steps(&self) -> Result<Rc<Vec<bool>>> {
         if let Some(known) = self.policy_steps.borrow().as_ref() {
@@ -358,13 +212,17 @@ impl Unit {
         let outer = self.extent(coarse)?;
         let ranges = if *fine == TOKEN { &outer.spans } else { &outer.parts };
         ranges.clone().ok_or_else(|| {
-            Error::expression(fine.name(), format!("does not lie inside level {coarse}"), "bring both to tokens, or place items by their index")
+            Error::expression(
+                fine.name(),
+                format!("does not lie inside level {coarse}"),
+                "bring both to tokens, or place items by their index",
+            )
         })
     }
 }
 
 /// The flat child values of a list column, without what a slice hides.
-pub(super) fn flat(list: &ListArray) -> ArrayRef {
+pub(in crate::credit) fn flat(list: &ListArray) -> ArrayRef {
     let offsets = list.value_offsets();
     let first = offsets.first().copied().unwrap_or(0) as usize;
     let past = offsets.last().copied().unwrap_or(0) as usize;
@@ -372,14 +230,24 @@ pub(super) fn flat(list: &ListArray) -> ArrayRef {
 }
 
 fn iterations(batch: &RecordBatch) -> Result<&arrow::array::Int64Array> {
-    batch.column_by_name("iteration").and_then(|column| column.as_primitive_opt::<Int64Type>()).ok_or_else(|| {
-        Error::data(Place::default().column("iteration"), "is missing or not an Int64", "complete the rows before credit is assigned")
-    })
+    batch.column_by_name("iteration").and_then(|column| column.as_primitive_opt::<Int64Type>()).ok_or_else(
+        || {
+            Error::data(
+                Place::default().column("iteration"),
+                "is missing or not an Int64",
+                "complete the rows before credit is assigned",
+            )
+        },
+    )
 }
 
 fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray> {
     batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()).ok_or_else(|| {
-        Error::data(Place::default().column(name), "is missing or not text", "every rollout has a group_id and a rollout_id")
+        Error::data(
+            Place::default().column(name),
+            "is missing or not text",
+            "every rollout has a group_id and a rollout_id",
+        )
     })
 }
 
@@ -390,8 +258,16 @@ fn canonical(batch: RecordBatch) -> Result<RecordBatch> {
         let rollouts = text(&batch, "rollout_id")?;
         let compare = |&a: &usize, &b: &usize| {
             let same_group = groups.value(a) == groups.value(b);
-            iterations.value(a).cmp(&iterations.value(b))
-                .then_with(|| if same_group { std::cmp::Ordering::Equal } else { compare_ids(groups.value(a), groups.value(b)) })
+            iterations
+                .value(a)
+                .cmp(&iterations.value(b))
+                .then_with(|| {
+                    if same_group {
+                        std::cmp::Ordering::Equal
+                    } else {
+                        compare_ids(groups.value(a), groups.value(b))
+                    }
+                })
                 .then_with(|| compare_ids(rollouts.value(a), rollouts.value(b)))
         };
         if (1..batch.num_rows()).all(|row| compare(&(row - 1), &row).is_le()) {
