@@ -69,7 +69,10 @@ pub fn key(
             whole_rollouts(key, wanted, unit, rows.ok_or("has no advantages")?, tolerance)
         }
         "step_advantages" => elements(key, wanted, unit, signal("advantage")?, tolerance),
-        "token_returns" => elements(key, wanted, unit, signal("returns")?, tolerance),
+        // Without discount the return of every token is the normalised reward, and has no name of its own.
+        "token_returns" => {
+            elements(key, wanted, unit, signal("returns").or_else(|_| signal("rewards"))?, tolerance)
+        }
         "step_state_part" => elements(key, wanted, unit, signal("step_state_advantages")?, tolerance),
         "step_episode_part" => elements(key, wanted, unit, signal("step_episode_advantages")?, tolerance),
         "group_mean" => elements(key, wanted, unit, signal("baseline")?, tolerance),

@@ -79,7 +79,8 @@ fn parts(score: Expr, norm: &Norm) -> (Option<Expr>, Option<Expr>) {
     (baseline, deviation)
 }
 
-/// Discounted returns of a rollout-level reward; without discount or penalty the reward itself.
+/// Discounted returns of a rollout-level reward. Without discount or penalty the return of every token
+/// is the reward itself, which is not written out once more.
 fn returned(
     parameters: &Parameters,
     credit: Credit,
@@ -92,10 +93,10 @@ fn returned(
     let passing = passing(parameters)?;
     if gamma == 1.0 && !dense && !ends_elsewhere && passing == crate::parts::returns::Passing::Carry {
         let advantage = match penalty {
-            Some(penalty) if penalty.into == Into::Advantage => score.clone() - penalty.tokens.clone(),
-            _ => score.clone(),
+            Some(penalty) if penalty.into == Into::Advantage => score - penalty.tokens.clone(),
+            _ => score,
         };
-        return Ok((credit.returns(score), advantage));
+        return Ok((credit, advantage));
     }
     let rewards = token_rewards(parameters, score, penalty)?;
     let credit = credit.returns(passing.return_to_go(rewards, gamma));
