@@ -31,7 +31,6 @@ def polars_query(full, threads, source, target):
         if full:
             trained = pl.col("token_mask").list.any() & reward.is_not_null()
             columns += [
-                tokens.alias("token_returns"),
                 pl.lit("grpo").alias("recipe"),
                 pl.lit("{}").alias("parameters"),
                 trained.alias("in_baseline"),
@@ -50,7 +49,6 @@ def duckdb_query(full, threads, source, target):
     connection.execute(f"SET threads = {threads}")
     connection.execute("SET preserve_insertion_order = false")
     more = """,
-        list_transform(token_mask, lambda m: m::FLOAT * advantage) AS token_returns,
         'grpo' AS recipe, '{}' AS parameters,
         list_contains(token_mask, true) AND reward IS NOT NULL AS in_baseline,
         list_contains(token_mask, true) AND reward IS NOT NULL AS in_loss"""

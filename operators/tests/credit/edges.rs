@@ -137,3 +137,21 @@ fn faults_have_their_place() {
         "rollout r1, column position: token 2 lies outside the 2 tokens of the rollout that receives it"
     );
 }
+
+/// A trainable token that lies in no span has no advantage: the rollout is not trained on, and says
+/// why.
+#[test]
+fn trainable_tokens_between_spans() {
+    let batch = rollouts(vec![
+        ("slice_starts", list(&[whole(&[0usize]), whole(&[0, 1])], crate::arrays::offsets)),
+        ("slice_ends", list(&[whole(&[1usize]), whole(&[1, 2])], crate::arrays::offsets)),
+        ("slice_scores", list(&[whole(&[0.5]), whole(&[0.25, 0.75])], doubles)),
+    ]);
+    let rows = assigned(&Credit::new().advantage(signal("slice_scores") * 2.0), batch).unwrap().rows;
+    let in_loss = rows["in_loss"].as_boolean();
+    assert!(!in_loss.value(0) && in_loss.value(1), "the first rollout has a token that no slice covers");
+    assert_eq!(rows["reason"].as_string::<i32>().value(0), "advantage is null");
+    let values = rows["token_advantages"].as_list::<i32>();
+    assert_eq!(values.value(1).as_primitive::<Float32Type>().values().to_vec(), [0.5, 1.5]);
+    assert_eq!(values.value(0).as_primitive::<Float32Type>().values().to_vec(), [0.0, 0.0]);
+}

@@ -61,7 +61,7 @@ impl AssignStage {
             if let Ok(mut summaries) = self.summaries.lock()
                 && let Some(summary) = summaries.get_mut(index)
             {
-                summary.add(unit, &assigned);
+                summary.add(unit, &assigned.rows, &assigned.evaluated.reasons);
             }
             rows.push(assigned.rows);
         }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::AsArray;
-use meed_operators::credit::{Assigned, Unit};
+use arrow::array::{AsArray, RecordBatch};
+use meed_operators::credit::Unit;
 use serde::{Deserialize, Serialize};
 
 /// Counts of one recipe over the whole run.
@@ -24,10 +24,10 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Adds one unit.
-    pub fn add(&mut self, unit: &Unit, assigned: &Assigned) {
-        let lists = assigned.rows.column_by_name("token_advantages").map(|column| column.as_list::<i32>());
-        let in_loss = assigned.rows.column_by_name("in_loss").map(|column| column.as_boolean());
+    /// Adds one unit: its rows of the advantages table, and why rollouts were left out.
+    pub fn add(&mut self, unit: &Unit, rows: &RecordBatch, reasons: &[Option<String>]) {
+        let lists = rows.column_by_name("token_advantages").map(|column| column.as_list::<i32>());
+        let in_loss = rows.column_by_name("in_loss").map(|column| column.as_boolean());
         let (Some(lists), Some(in_loss)) = (lists, in_loss) else {
             return;
         };
@@ -44,7 +44,7 @@ impl Summary {
         }
         self.rollouts += unit.rows() as u64;
         self.in_loss += in_loss.true_count() as u64;
-        for reason in assigned.evaluated.reasons.iter().flatten() {
+        for reason in reasons.iter().flatten() {
             *self.reasons.entry(reason.clone()).or_default() += 1;
         }
     }

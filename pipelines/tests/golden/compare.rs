@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::Float32Type;
 use meed_operators::credit::{Column, Evaluated, ROLLOUT, STEP, TOKEN, Unit};
+use meed_pipelines::stored::Summary;
 use serde_json::Value;
 
 /// How far a value may be off: `|got - want| <= relative * max(1, |want|)`, 1e-6 for columns that
@@ -79,7 +80,7 @@ pub fn key(
         "group_std" => elements(key, wanted, unit, signal("std")?, tolerance),
         "center" => elements(key, wanted, unit, signal("baseline")?, tolerance),
         "group_means" => group_means(wanted, unit, signal("advantage")?, tolerance),
-        "reported" => reported(unit, signal("advantage")?),
+        "reported" => reported(unit, evaluated, rows.ok_or("has no advantages")?),
         "kl" => Ok(0),
         "step_state_groups" => match evaluated.signal(key) {
             Some(column) => elements(key, wanted, unit, column, tolerance),
@@ -262,11 +263,12 @@ fn group_means(
     Ok(wanted.len())
 }
 
-/// A run whose advantages are all 0 must be reported: the summary that `assign` warns by sees it.
-fn reported(unit: &Unit, advantage: &Column) -> Result<usize, String> {
-    let zero = (0..unit.rows()).all(|row| advantage.number(row) == Some(0.0));
-    let singletons = unit.groups().windows(2).all(|group| group[1] - group[0] == 1);
-    if zero && singletons { Ok(1) } else { Err("the case is not one of structural zeros".into()) }
+/// A run whose advantages are all 0 for structural reasons must be reported, with its counts.
+fn reported(unit: &Unit, evaluated: &Evaluated, rows: &RecordBatch) -> Result<usize, String> {
+    let mut summary = Summary::default();
+    summary.add(unit, rows, &evaluated.reasons);
+    let warning = summary.warning("grpo").ok_or("nothing was reported")?;
+    if warning.contains("every group has one rollout") { Ok(1) } else { Err(format!("reported: {warning}")) }
 }
 
 /// Equal states are one group: the case's numbers partition the policy steps as their texts do.
