@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use meed::MemorySink;
 use meed_connectors::{Format, Location, read_batches, write_batches};
 use meed_operators::columns::OnError;
 use meed_operators::engine::RunOptions;
 use meed_pipelines::stored::{AssignJob, RecipeSettings, Rejected, assign};
 use meed_pipelines::{Kind, RECIPES};
 
-use crate::support::{MemorySink, MemorySource, bits, rollouts, shuffled, shuffled_clustered};
+use crate::support::{MemorySource, bits, rollouts, shuffled, shuffled_clustered};
 
 /// Every recipe of advantages whose columns the synthetic data has; whitening over the batch too.
 fn recipes() -> Vec<RecipeSettings> {
@@ -44,7 +45,8 @@ fn advantages_do_not_depend_on_order_batches_slices_or_workers() {
         };
         let report = assign(job, &RunOptions::workers(workers)).expect("a run");
         assert_eq!(report.run.rows_in as usize, rows.num_rows());
-        bits(&sink.rows())
+        let rows = sink.rows();
+        bits(&arrow::compute::concat_batches(&rows[0].schema(), &rows).expect("one schema"))
     };
     let expected = run(&rows, 1000, 8192, 1);
     assert_eq!(expected.len(), rows.num_rows() * recipes().len());

@@ -1,18 +1,17 @@
 //! What several tests share: synthetic rollouts, a source and a sink in memory, real data.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanBuilder, Float32Builder, Float64Array, Float64Builder, Int32Builder,
     Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
 };
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema, SchemaRef};
 use meed_operators::Result;
-use meed_operators::engine::{Batches, Committer, EpochWriter, Receipt, Sink, Source};
+use meed_operators::engine::{Batches, Source};
 
 /// A counter-based generator: the same numbers for the same seed and position.
 pub struct Random(pub u64);
@@ -226,62 +225,6 @@ impl Source for MemorySource {
             .map(|first| Ok(rows.slice(first, self.batch_rows.min(rows.num_rows() - first))))
             .collect();
         Ok(Box::new(batches.into_iter()))
-    }
-}
-
-/// Committed rows in memory.
-#[derive(Clone, Default)]
-pub struct MemorySink {
-    written: Arc<Mutex<Vec<(u64, RecordBatch)>>>,
-    committed: Arc<Mutex<Vec<u64>>>,
-}
-
-impl MemorySink {
-    /// All rows, after the run.
-    pub fn rows(&self) -> RecordBatch {
-        let written = self.written.lock().expect("a finished run");
-        let committed = self.committed.lock().expect("a finished run");
-        let rows: Vec<RecordBatch> = written
-            .iter()
-            .filter(|(epoch, _)| committed.contains(epoch))
-            .map(|(_, rows)| rows.clone())
-            .collect();
-        concat_batches(&rows[0].schema(), &rows).expect("one schema")
-    }
-}
-
-impl Sink for MemorySink {
-    fn uri(&self) -> &str {
-        "memory"
-    }
-    fn writer(&self, _worker: usize) -> Result<Box<dyn EpochWriter>> {
-        Ok(Box::new(self.clone()))
-    }
-    fn committer(&self) -> Result<Box<dyn Committer>> {
-        Ok(Box::new(self.clone()))
-    }
-}
-
-impl EpochWriter for MemorySink {
-    fn write(&mut self, epoch: u64, batch: RecordBatch) -> Result<()> {
-        self.written.lock().expect("a running sink").push((epoch, batch));
-        Ok(())
-    }
-    fn close(&mut self, _epoch: u64) -> Result<Vec<Receipt>> {
-        Ok(Vec::new())
-    }
-}
-
-impl Committer for MemorySink {
-    fn resume_at(&mut self) -> Result<u64> {
-        Ok(0)
-    }
-    fn commit(&mut self, epochs: RangeInclusive<u64>, _receipts: Vec<Receipt>) -> Result<()> {
-        self.committed.lock().expect("a running sink").extend(epochs);
-        Ok(())
-    }
-    fn finish(&mut self) -> Result<()> {
-        Ok(())
     }
 }
 
