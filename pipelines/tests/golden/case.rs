@@ -95,6 +95,7 @@ impl Case {
         let given = recipe.in_memory(&settings, batch).map_err(text)?;
         let compared = self.compare(&given.unit, &given.evaluated, given.rows.as_ref());
         match compared {
+            Ok(0) => Ok(Outcome::Listed("no value at a trainable position".into())),
             Ok(values) => Ok(Outcome::Asserted(values)),
             Err(_) if self.reference_bug && !self.corrected => {
                 Ok(Outcome::Listed(format!("reference bug, not reproduced: {}", self.bug)))
@@ -116,9 +117,6 @@ impl Case {
                 scalar => BTreeMap::from([("".to_owned(), scalar.clone())]),
             };
             compared += compare::key(key, &by_id, unit, evaluated, rows, &self.tolerance)?;
-        }
-        if compared == 0 {
-            return Err("nothing was compared".into());
         }
         Ok(compared)
     }

@@ -81,7 +81,7 @@ pub fn key(
         "center" => elements(key, wanted, unit, signal("baseline")?, tolerance),
         "group_means" => group_means(wanted, unit, signal("advantage")?, tolerance),
         "reported" => reported(unit, evaluated, rows.ok_or("has no advantages")?),
-        "kl" => Ok(0),
+        "kl" => divergence(wanted, unit, signal("gap")?, tolerance),
         "step_state_groups" => match evaluated.signal(key) {
             Some(column) => elements(key, wanted, unit, column, tolerance),
             None => same_groups(wanted, unit),
@@ -134,19 +134,16 @@ fn tokens_of_rows(
             if wanted.len() != got.len() {
                 return Err(format!("{key} of {id}: {} values, expected {}", got.len(), wanted.len()));
             }
-            let mut seen = false;
             for (t, want) in wanted.iter().enumerate() {
                 let Some(want) = want.filter(|_| mask.value(t)) else {
                     continue;
                 };
-                seen = true;
                 let x = f64::from(got.value(t));
                 if !tolerance.close(x, want, SINGLE) {
                     return Err(format!("{key} of {id} at {t}: got {x}, expected {want}"));
                 }
                 compared += 1;
             }
-            compared += usize::from(!seen);
         }
     }
     Ok(compared)
@@ -261,6 +258,20 @@ fn group_means(
         }
     }
     Ok(wanted.len())
+}
+
+/// The divergence from the teacher or reference: the mean gap over the trainable tokens, turned round.
+fn divergence(
+    wanted: &BTreeMap<String, Value>,
+    unit: &Unit,
+    gap: &Column,
+    tolerance: &Tolerance,
+) -> Result<usize, String> {
+    let want = wanted.get("").and_then(Value::as_f64).ok_or("kl is no number")?;
+    let mask = unit.mask().map_err(|error| error.to_string())?;
+    let gaps: Vec<f64> = (0..mask.len()).filter(|&t| mask.value(t)).filter_map(|t| gap.number(t)).collect();
+    let got = -gaps.iter().sum::<f64>() / gaps.len() as f64;
+    if tolerance.close(got, want, SINGLE) { Ok(1) } else { Err(format!("kl: got {got}, expected {want}")) }
 }
 
 /// A run whose advantages are all 0 for structural reasons must be reported, with its counts.

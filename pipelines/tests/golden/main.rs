@@ -13,6 +13,24 @@ use std::path::PathBuf;
 
 use case::{Case, Outcome};
 
+/// Cases of `tests/golden` whose reference is at fault, or that define nothing to compare. Any other
+/// case that stops agreeing is a failure, also where its reference has a bug.
+const NOT_ASSERTED: &[&str] = &[
+    "peer_tests[143]",
+    "peer_tests[88]",
+    "preset_areal[10]",
+    "preset_areal[19]",
+    "preset_areal[20]",
+    "preset_openrlhf[12]",
+    "preset_roll[33]",
+    "preset_roll[34]",
+    "preset_roll[37]",
+    "preset_roll[38]",
+    "preset_slime[4]",
+    "preset_tinker[5]",
+    "preset_tinker[8]",
+];
+
 fn folder() -> PathBuf {
     match std::env::var_os("MEED_GOLDEN_DIR") {
         Some(folder) => folder.into(),
@@ -56,6 +74,15 @@ fn every_case_is_asserted_or_listed() {
     println!("listed: {} cases", listed.values().map(Vec::len).sum::<usize>());
     for (reason, cases) in &listed {
         println!("  {:4} {reason}: {}", cases.len(), cases.join(" "));
+    }
+    if std::env::var_os("MEED_GOLDEN_DIR").is_none() {
+        let mut open: Vec<&str> = listed
+            .iter()
+            .filter(|(reason, _)| reason.starts_with("reference bug") || reason.starts_with("no value"))
+            .flat_map(|(_, cases)| cases.iter().map(String::as_str))
+            .collect();
+        open.sort_unstable();
+        assert_eq!(open, NOT_ASSERTED, "cases of the advantage stages that are run but not asserted");
     }
     assert!(failures.is_empty(), "{} cases failed:\n{}", failures.len(), failures.join("\n"));
 }

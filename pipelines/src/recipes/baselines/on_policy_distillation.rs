@@ -43,7 +43,8 @@ pub const ON_POLICY_DISTILLATION: Recipe = Recipe {
                 return Err(parameters.unknown("teacher", &["token_teacher_logprobs", "token_ref_logprobs"]));
             }
         };
-        let mut gap: Expr = teacher - policy_logprobs();
+        let credit = Credit::new().define("gap", teacher - policy_logprobs());
+        let mut gap: Expr = signal("gap");
         if parameters.boolean("centred")? {
             gap = gap.clone() - mean(gap, batch());
         }
@@ -61,6 +62,6 @@ pub const ON_POLICY_DISTILLATION: Recipe = Recipe {
         if parameters.boolean("add_reward")? {
             advantage = advantage + if_present(signal("reward"), 0.0.into());
         }
-        Ok(Credit::new().advantage(advantage).into())
+        Ok(credit.advantage(advantage).into())
     },
 };
