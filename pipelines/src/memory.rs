@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 use meed_operators::Result;
-use meed_operators::columns::complete;
+use meed_operators::columns::{OnError, accept, complete};
 use meed_operators::credit::{ADVANTAGE, BatchStatistics, Evaluated, Partial, Unit, evaluate};
 use meed_operators::signals::add_signals;
 use serde_json::Value;
@@ -41,9 +41,9 @@ impl Recipe {
     /// ```
     ///
     /// # Errors
-    /// Rows without keys, signals that are missing, and faults of the recipe.
+    /// Rows that break an invariant, signals that are missing, and faults of the recipe.
     pub fn in_memory(&self, settings: &[(String, Value)], rollouts: RecordBatch) -> Result<InMemory> {
-        let rollouts = complete(rollouts, "memory")?;
+        let (rollouts, _) = accept(complete(rollouts, "memory")?, "memory", 0, OnError::Fail)?;
         let (assignment, plan) = self.assignment(settings, &rollouts.schema())?;
         let unit = add_signals(&plan.operators, Unit::new(rollouts)?)?;
         let mut statistics = BatchStatistics::default();

@@ -43,6 +43,10 @@ fn a_killed_run_resumes_and_misses_and_repeats_nothing() {
     let expected = bits(&advantages(&folder, "undisturbed"));
     assert_eq!(expected.len(), 3 * rows.num_rows());
 
+    let catalog = Catalog::open(&folder.path().join("meed-data").display().to_string()).expect("a catalog");
+    let commits = catalog.history("undisturbed_advantages").expect("a history").len();
+    assert!(commits > 4, "a run of {commits} commits has no middle to be killed in");
+
     let mut random = Random(17);
     let (mut killed, mut attempts) = (0, 0);
     loop {

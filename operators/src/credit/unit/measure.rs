@@ -71,15 +71,13 @@ impl Unit {
         let mut spans = Vec::with_capacity(rows.last().copied().unwrap_or(0));
         for row in 0..self.rows() {
             let (first, past) = (tokens.rows[row], tokens.rows[row + 1]);
-            let ends = ends.value(row);
-            let ends = ends.as_primitive::<Int32Type>();
-            let starts = starts.map(|starts| starts.value(row));
+            let (ends, starts) = (integers(ends, row), starts.map(|starts| integers(starts, row)));
             let mut begin = first;
-            for i in 0..ends.len() {
-                if let Some(starts) = &starts {
-                    begin = first + starts.as_primitive::<Int32Type>().value(i).max(0) as usize;
+            for (i, &end) in ends.iter().enumerate() {
+                if let Some(&start) = starts.and_then(|starts| starts.get(i)) {
+                    begin = first + start.max(0) as usize;
                 }
-                let end = first + ends.value(i).max(0) as usize;
+                let end = first + end.max(0) as usize;
                 if end < begin || end > past {
                     return Err(Error::data(
                         self.place(row, &format!("{level}_ends")),
@@ -163,15 +161,12 @@ impl Unit {
         let (mut rows, mut parts) = (vec![0], Vec::new());
         for row in 0..self.rows() {
             let (first, past) = (steps.rows[row], steps.rows[row + 1]);
-            let given = turns.filter(|turns| turns.is_valid(row)).map(|turns| turns.value(row));
+            let given = turns.filter(|turns| turns.is_valid(row)).map(|turns| integers(turns, row));
             let mut begin = first;
             let mut acted = false;
             for step in first..past {
                 let opens = match &given {
-                    Some(turns) => {
-                        let turns = turns.as_primitive::<Int32Type>();
-                        step > first && turns.value(step - first) != turns.value(step - first - 1)
-                    }
+                    Some(turns) => step > first && turns.get(step - first) != turns.get(step - first - 1),
                     None => step > first && policy[step] && !policy[step - 1] && acted,
                 };
                 if opens {
@@ -191,4 +186,10 @@ impl Unit {
             .map(|spans| parts.iter().map(|&(first, past)| (spans[first].0, spans[past - 1].1)).collect());
         Ok(Extent { rows, spans, parts: Some(parts) })
     }
+}
+
+/// The integers of one row, without a copy.
+fn integers(list: &ListArray, row: usize) -> &[i32] {
+    let offsets = list.value_offsets();
+    &list.values().as_primitive::<Int32Type>().values()[offsets[row] as usize..offsets[row + 1] as usize]
 }

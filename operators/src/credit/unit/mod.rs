@@ -173,14 +173,11 @@ impl Unit {
         let steps = self.extent(&STEP)?;
         let mut policy = vec![true; steps.len()];
         if let Some(kinds) = self.list("step_kinds") {
-            for row in 0..self.rows() {
-                if !kinds.is_valid(row) {
-                    continue;
-                }
-                let kinds = kinds.value(row);
-                let kinds = kinds.as_string::<i32>();
-                for i in 0..kinds.len() {
-                    policy[steps.rows[row] + i] = !(kinds.is_valid(i) && is_environment_kind(kinds.value(i)));
+            let (offsets, texts) = (kinds.value_offsets(), kinds.values().as_string::<i32>());
+            for row in (0..self.rows()).filter(|&row| kinds.is_valid(row)) {
+                let kinds = offsets[row] as usize..offsets[row + 1] as usize;
+                for (policy, i) in policy[steps.rows[row]..steps.rows[row + 1]].iter_mut().zip(kinds) {
+                    *policy = !(texts.is_valid(i) && is_environment_kind(texts.value(i)));
                 }
             }
         } else if let Some(spans) = &steps.spans {
