@@ -4,6 +4,14 @@ pub mod columns;
 pub mod credit;
 pub mod engine;
 mod error;
+pub mod judge;
+#[cfg(feature = "model")]
+pub mod model;
+pub mod objectives;
+pub mod policy;
+pub mod random;
+pub mod sample;
 pub mod signals;
+pub mod update;
 
 pub use error::{Error, Place, Result};

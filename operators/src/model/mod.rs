@@ -1,0 +1,1 @@
+//! Policy models in candle, trainable on the CPU.

@@ -1,0 +1,73 @@
+//! Objectives: what update minimises, as functions of log-probabilities and advantages whose gradients
+//! are written out.
+
+use std::collections::BTreeMap;
+
+use crate::Result;
+
+/// What an objective reads: flat columns with one value per token of the batch, in ragged layout, all in
+/// `f64`. Rollout `i` owns the tokens `offsets[i]..offsets[i + 1]`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Columns {
+    /// One more than there are rollouts, from 0 to the number of tokens.
+    pub offsets: Vec<usize>,
+    /// Group of each rollout, numbered from 0.
+    pub groups: Vec<usize>,
+    /// Per token: whether it is trained on.
+    pub mask: Vec<bool>,
+    /// Log-probabilities under the current policy: what gradients are with respect to.
+    pub logprobs: Vec<f64>,
+    /// Under the policy at the start of the update; the current ones where absent.
+    pub old_logprobs: Option<Vec<f64>>,
+    /// As sampled.
+    pub rollout_logprobs: Option<Vec<f64>>,
+    /// Under the reference policy.
+    pub ref_logprobs: Option<Vec<f64>>,
+    /// Advantages; may be absent for objectives that need none.
+    pub advantages: Vec<f64>,
+    /// Weights in the loss and its denominator; the mask where absent.
+    pub weights: Option<Vec<f64>>,
+    /// Clip offsets from 1 of each token, where the recipe gives them.
+    pub clip_low: Option<Vec<f64>>,
+    /// Clip offsets from 1 of each token, where the recipe gives them.
+    pub clip_high: Option<Vec<f64>>,
+    /// Entropies of the current policy.
+    pub entropies: Option<Vec<f64>>,
+    /// Values of the critic now, at the start of the update, and what they should be.
+    pub values: Option<Vec<f64>>,
+    /// Values of the critic at the start of the update.
+    pub old_values: Option<Vec<f64>>,
+    /// Returns that the critic should predict.
+    pub returns: Option<Vec<f64>>,
+    /// Outcome reward of each rollout.
+    pub rewards: Option<Vec<f64>>,
+    /// Any further signal that an objective reads by name; its level is the objective's business.
+    pub signals: BTreeMap<String, Vec<f64>>,
+}
+
+/// The value of an objective and its gradients.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Loss {
+    /// What is minimised.
+    pub value: f64,
+    /// Parts and metrics by name: `policy_loss`, `kl`, `entropy`, `clip_fraction`, ...
+    pub parts: BTreeMap<String, f64>,
+    /// Derivative with respect to each token's log-probability; 0 where the token has no part in it.
+    pub logprobs: Vec<f64>,
+    /// Derivative with respect to each token's entropy, where the objective has an entropy term.
+    pub entropies: Option<Vec<f64>>,
+    /// Derivative with respect to each token's value, where the objective has a value loss.
+    pub values: Option<Vec<f64>>,
+}
+
+/// What update minimises.
+pub trait Objective: Send + Sync {
+    /// Its name.
+    fn name(&self) -> &str;
+
+    /// Value and gradients for a batch. Denominators are those of the whole batch.
+    ///
+    /// # Errors
+    /// A column that the objective needs and the batch lacks, by name.
+    fn loss(&self, columns: &Columns) -> Result<Loss>;
+}

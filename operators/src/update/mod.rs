@@ -1,0 +1,41 @@
+//! update: optimisers, schedules and minibatches, on plain slices of weights and gradients.
+
+use std::collections::BTreeMap;
+
+use crate::Result;
+
+/// One weight of a model with its gradient.
+pub struct Weight<'a> {
+    /// Its name in the model.
+    pub name: &'a str,
+    /// Its shape; two numbers for a matrix.
+    pub shape: &'a [usize],
+    /// Its values, row by row.
+    pub values: &'a mut [f32],
+    /// Derivative of the loss, row by row.
+    pub gradient: &'a [f32],
+}
+
+/// A tensor of an optimiser's state, as checkpoints hold it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StateTensor {
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its values.
+    pub values: Vec<f32>,
+}
+
+/// Changes weights by their gradients.
+pub trait Optimizer: Send {
+    /// One step. Weights come in the same order every time.
+    fn step(&mut self, weights: &mut [Weight<'_>], learning_rate: f64) -> Result<()>;
+
+    /// Its state by name, enough to go on exactly.
+    fn state(&self) -> BTreeMap<String, StateTensor>;
+
+    /// Takes up a state that [`Optimizer::state`] gave.
+    ///
+    /// # Errors
+    /// A state of another optimiser or model, by the name of the tensor.
+    fn restore(&mut self, state: BTreeMap<String, StateTensor>) -> Result<()>;
+}
