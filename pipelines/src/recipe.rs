@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use meed_operators::credit::{Assignment, Checked, Credit, Expr, Node, SignalSchema};
+use meed_operators::credit::{Assignment, Checked, Credit, SignalSchema};
 use meed_operators::signals::AddSignals;
 use meed_operators::{Error, Result};
 use serde_json::Value;
@@ -104,9 +104,7 @@ impl Recipe {
 
     /// Reads `signal` wherever the program reads `input`.
     fn bind(&self, credit: &Credit, input: &str, signal: &Value, declared: &[Parameter]) -> Result<Credit> {
-        let mut inputs: Vec<String> = Vec::new();
-        credit.expressions().for_each(|(_, expr)| collect_signals(expr, &mut inputs));
-        inputs.retain(|name| credit.get(name).is_none());
+        let inputs = credit.reads();
         let Some(signal) = signal.as_str().filter(|_| inputs.iter().any(|name| name == input)) else {
             let parameters: Vec<&str> = declared.iter().map(|parameter| parameter.name).collect();
             return Err(Error::usage(
@@ -145,13 +143,4 @@ impl Recipe {
         let assignment = Assignment { recipe: self.name.to_owned(), parameters: parameters.json(), checked };
         Ok((assignment, plan))
     }
-}
-
-fn collect_signals(expr: &Expr, into: &mut Vec<String>) {
-    if let Node::Signal { name } = expr.node()
-        && !into.contains(name)
-    {
-        into.push(name.clone());
-    }
-    expr.node().children().iter().for_each(|child| collect_signals(child, into));
 }

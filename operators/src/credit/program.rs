@@ -82,6 +82,28 @@ impl Credit {
         self.signals.iter().map(|named| (named.name.as_str(), &named.is))
     }
 
+    /// Columns that the program reads: signals that none of its own expressions defines, sorted.
+    ///
+    /// ```
+    /// use meed_operators::credit::*;
+    /// let credit = Credit::new().define("centred", signal("reward") - 0.5).advantage(signal("centred"));
+    /// assert_eq!(credit.reads(), ["reward"]);
+    /// ```
+    pub fn reads(&self) -> Vec<String> {
+        fn collect(expr: &Expr, into: &mut Vec<String>) {
+            if let Node::Signal { name } = expr.node() {
+                into.push(name.clone());
+            }
+            expr.node().children().iter().for_each(|child| collect(child, into));
+        }
+        let mut names = Vec::new();
+        self.expressions().for_each(|(_, expr)| collect(expr, &mut names));
+        names.retain(|name| self.get(name).is_none());
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// The same program reading `signal` wherever it reads the column `input`.
     pub fn renamed(&self, input: &str, signal: &str) -> Credit {
         fn rename(expr: &Expr, input: &str, signal: &str) -> Expr {

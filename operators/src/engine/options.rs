@@ -97,6 +97,11 @@ impl RunOptions {
         })
     }
 
+    /// Number of processes of the run.
+    pub fn processes(&self) -> Result<usize> {
+        Ok(self.layout()?.member().map_or(1, |member| member.addresses.len()))
+    }
+
     pub(super) fn layout(&self) -> Result<Layout> {
         let usage = |message: String| Error::usage(message, HINT);
         let mut parser = getopts::Options::new();

@@ -158,7 +158,7 @@ impl Session {
 }
 
 /// A number among those that a worker shared.
-fn number(shared: &[Vec<u8>], worker: usize, index: usize) -> u64 {
+pub(super) fn number(shared: &[Vec<u8>], worker: usize, index: usize) -> u64 {
     let bytes = shared.get(worker).map(Vec::as_slice).unwrap_or_default();
     let word = bytes.get(index * 8..index * 8 + 8);
     let word = word.and_then(|word| word.try_into().ok());
