@@ -1,6 +1,7 @@
-//! Recipes, one file each, and the stored pipeline that applies them.
+//! Recipes and objectives, one file each, and the stored pipeline that applies them.
 
 mod memory;
+pub mod objectives;
 pub mod parameters;
 mod parts;
 pub mod presets;
@@ -10,6 +11,7 @@ pub mod stored;
 pub mod vocabulary;
 
 pub use memory::InMemory;
+pub use objectives::{NamedObjective, OBJECTIVES, find_objective};
 pub use parameters::{Parameter, Parameters};
 pub use recipe::{Kind, Plan, Recipe};
 pub use recipes::{RECIPES, find};

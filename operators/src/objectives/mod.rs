@@ -1,5 +1,26 @@
 //! Objectives: what update minimises, as functions of log-probabilities and advantages whose gradients
 //! are written out.
+//!
+//! Every objective of a policy is one [`PolicyObjective`]: a [`Ratio`] (of tokens, sequences or segments), a
+//! [`Surrogate`] (what is lost at a token, given its log-ratio, log-probability and advantage), corrections
+//! and masks ([`Weighting`]), an [`Aggregate`], and terms that are added: a [`Divergence`], entropy, values.
+//! Each part knows its own derivative; an aggregate is linear, so that its coefficients are the
+//! derivative of the objective with respect to each token's loss.
+
+pub mod aggregate;
+pub mod clip;
+mod columns;
+pub mod divergence;
+pub mod policy;
+pub mod ratio;
+pub mod surrogate;
+
+pub use aggregate::{Aggregate, Mode, Rows};
+pub use clip::Clip;
+pub use divergence::{Divergence, Estimator, Importance};
+pub use policy::{Advantages, PolicyObjective, Term, Weighting, Weights};
+pub use ratio::{Anchor, Gradient, LogRatios, Pool, Ratio, Span};
+pub use surrogate::{Surrogate, Token, TokenLosses};
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,99 @@
+//! Objectives by name, one file each: what update minimises, with its parameters.
+
+pub mod parts;
+mod policy;
+
+use meed_operators::objectives::Objective;
+use meed_operators::{Error, Result};
+use serde_json::Value;
+
+use crate::parameters::{Parameter, Parameters};
+
+/// An objective: a named loss as a value, built once its parameters are known.
+#[derive(Debug, Clone, Copy)]
+pub struct NamedObjective {
+    /// Its name, as on the command line.
+    pub name: &'static str,
+    /// One line about it.
+    pub title: &'static str,
+    /// Paper or system that it comes from.
+    pub citation: &'static str,
+    /// Its formula in one line.
+    pub formula: &'static str,
+    /// Its parameters, in groups.
+    pub parameters: &'static [&'static [Parameter]],
+    /// Builds it.
+    pub build: fn(&Parameters) -> Result<Box<dyn Objective>>,
+}
+
+impl NamedObjective {
+    /// All declared parameters.
+    pub fn declared(&self) -> Vec<Parameter> {
+        self.parameters.concat()
+    }
+
+    /// The objective with settings over its defaults.
+    ///
+    /// ```
+    /// let clip = meed_pipelines::find_objective("ppo_clip")?;
+    /// let objective = clip.with(&[("clip_high".into(), 0.28.into())])?;
+    /// assert_eq!(objective.name(), "ppo_clip");
+    /// assert!(clip.with(&[("clip_hihg".into(), 0.28.into())]).is_err());
+    /// # Ok::<(), meed_operators::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Unknown parameters or values, by name.
+    pub fn with(&self, settings: &[(String, Value)]) -> Result<Box<dyn Objective>> {
+        let settings = settings.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        (self.build)(&Parameters::new(self.name, &self.declared(), settings)?)
+    }
+}
+
+/// Every objective, one list per family.
+pub const OBJECTIVES: &[&[&NamedObjective]] = &[policy::POLICY];
+
+/// Every objective, in the order of the list.
+pub fn objectives() -> impl Iterator<Item = &'static NamedObjective> {
+    OBJECTIVES.iter().flat_map(|family| family.iter().copied())
+}
+
+/// The objective of a name.
+///
+/// # Errors
+/// A name that is no objective; the hint lists them.
+pub fn find_objective(name: &str) -> Result<&'static NamedObjective> {
+    objectives().find(|objective| objective.name == name).ok_or_else(|| {
+        let names: Vec<&str> = objectives().map(|objective| objective.name).collect();
+        Error::usage(format!("no objective is called `{name}`"), format!("objectives: {}", names.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_every_objective_builds_with_its_defaults() {
+        let mut names: Vec<&str> = objectives().map(|objective| objective.name).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+        for objective in objectives() {
+            let mut declared: Vec<&str> = objective.declared().iter().map(|p| p.name).collect();
+            declared.sort_unstable();
+            let count = declared.len();
+            declared.dedup();
+            assert_eq!(declared.len(), count, "{}: a parameter is declared twice", objective.name);
+            let built = objective.with(&[]).unwrap_or_else(|error| panic!("{}: {error}", objective.name));
+            assert_eq!(built.name(), objective.name);
+        }
+    }
+
+    #[test]
+    fn unknown_names_have_a_hint() {
+        let error = find_objective("pppo").err().expect("no such objective");
+        assert!(error.hint().contains("ppo_clip"), "{}", error.hint());
+    }
+}

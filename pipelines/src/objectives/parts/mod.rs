@@ -1,0 +1,6 @@
+//! What objectives have in common: parameters, and the parts that they build.
+
+pub mod aggregate;
+pub mod divergence;
+pub mod policy;
+pub mod ratio;

@@ -1,0 +1,57 @@
+//! Parameters of importance ratios.
+
+use meed_operators::Result;
+use meed_operators::objectives::{Anchor, Gradient, Pool, Ratio, Span};
+
+use crate::parameters::{Parameter, Parameters, parameter};
+
+/// The policy in the denominator.
+pub const ANCHOR: &[Parameter] =
+    &[parameter("anchor", "old", "ratios are taken to the policy that was the `old` one, or to `rollout`")];
+
+/// Tokens that share a ratio, and its gradient.
+pub const SPAN: &[Parameter] = &[
+    parameter(
+        "ratio",
+        "token",
+        "token; sequence (geometric mean), sequence_sum (product), segment (geometric mean over each run of trainable tokens)",
+    ),
+    parameter(
+        "gradient",
+        "through",
+        "through the shared ratio, or straight_through (each token as if the ratio were its own)",
+    ),
+    parameter("ratio_tokens_eps", "0", "added to the number of tokens in the mean log-ratio"),
+    parameter("ratio_all_tokens", "false", "a sequence includes its observation tokens"),
+];
+
+/// The ratio of the parameters `anchor` and, where declared, `ratio` and `gradient`.
+pub fn ratio(parameters: &Parameters) -> Result<Ratio> {
+    let mut ratio = Ratio { anchor: anchor(parameters)?, ..Ratio::default() };
+    if parameters.is_null("ratio") {
+        return Ok(ratio);
+    }
+    (ratio.span, ratio.pool) = match parameters.text("ratio")? {
+        "token" => (Span::Token, Pool::Mean),
+        "sequence" => (Span::Sequence, Pool::Mean),
+        "sequence_sum" => (Span::Sequence, Pool::Sum),
+        "segment" => (Span::Segment, Pool::Mean),
+        _ => return Err(parameters.unknown("ratio", &["token", "sequence", "sequence_sum", "segment"])),
+    };
+    ratio.gradient = match parameters.text("gradient")? {
+        "through" => Gradient::Through,
+        "straight_through" => Gradient::StraightThrough,
+        _ => return Err(parameters.unknown("gradient", &["through", "straight_through"])),
+    };
+    ratio.tokens_eps = parameters.number("ratio_tokens_eps")?;
+    ratio.all_tokens = parameters.boolean("ratio_all_tokens")?;
+    Ok(ratio)
+}
+
+fn anchor(parameters: &Parameters) -> Result<Anchor> {
+    match parameters.text("anchor")? {
+        "old" | "" => Ok(Anchor::Old),
+        "rollout" => Ok(Anchor::Rollout),
+        _ => Err(parameters.unknown("anchor", &["old", "rollout"])),
+    }
+}

@@ -1,0 +1,46 @@
+//! PPO's clipped surrogate, with the variants of its bounds.
+
+use meed_operators::Result;
+use meed_operators::objectives::Clip;
+
+use crate::objectives::NamedObjective;
+use crate::objectives::parts::aggregate::AGGREGATE;
+use crate::objectives::parts::divergence::KL;
+use crate::objectives::parts::policy::policy;
+use crate::objectives::parts::ratio::{ANCHOR, SPAN};
+use crate::parameters::{Parameter, Parameters, parameter};
+
+/// Bounds of a clip.
+pub const CLIP: &[Parameter] = &[
+    parameter(
+        "clip_low",
+        "0.2",
+        "the ratio is clipped at 1 - clip_low; token_clip_low overrides it per token",
+    ),
+    parameter("clip_high", "0.2", "the ratio is clipped at 1 + clip_high; token_clip_high overrides it"),
+    parameter("ratio_low", "null", "lower bound as an absolute ratio, in place of clip_low"),
+    parameter("ratio_high", "null", "upper bound as an absolute ratio, in place of clip_high"),
+    parameter("dual_clip", "null", "bound c of the loss -A c where the advantage is negative (3 in verl)"),
+    parameter("delta", "null", "the unclipped branch takes min(r, delta) (two-sided clip)"),
+];
+
+/// `L = max(-A r, -A clip(r, 1 - low, 1 + high))`.
+pub const PPO_CLIP: NamedObjective = NamedObjective {
+    name: "ppo_clip",
+    title: "the clipped surrogate of PPO and GRPO",
+    citation: "Schulman et al. 2017, arXiv 1707.06347; dual clip: Ye et al. 2020, arXiv 1912.09729",
+    formula: "max(-A r, -A clip(r, 1 - clip_low, 1 + clip_high))",
+    parameters: &[CLIP, ANCHOR, SPAN, AGGREGATE, KL],
+    build: |parameters| Ok(Box::new(policy("ppo_clip", parameters, Box::new(clip(parameters)?))?)),
+};
+
+/// The clip of the parameters.
+pub fn clip(parameters: &Parameters) -> Result<Clip> {
+    let (low, high) = (parameters.number("clip_low")?, parameters.number("clip_high")?);
+    Ok(Clip {
+        low: parameters.optional_number("ratio_low")?.unwrap_or(1.0 - low),
+        high: parameters.optional_number("ratio_high")?.unwrap_or(1.0 + high),
+        dual: parameters.optional_number("dual_clip")?,
+        delta: parameters.optional_number("delta")?,
+    })
+}
