@@ -198,3 +198,10 @@ impl From<arrow::error::ArrowError> for Error {
         Error::external("arrow", source, "")
     }
 }
+
+#[cfg(feature = "model")]
+impl From<candle_core::Error> for Error {
+    fn from(source: candle_core::Error) -> Self {
+        Error::external("candle", source, "")
+    }
+}

@@ -1,5 +1,11 @@
 //! update: optimisers, schedules and minibatches, on plain slices of weights and gradients.
 
+mod adamw;
+mod clip;
+
+pub use adamw::{AdamW, AdamWOptions};
+pub use clip::{clip_global_norm, global_norm};
+
 use std::collections::BTreeMap;
 
 use crate::Result;
