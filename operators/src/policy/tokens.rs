@@ -73,7 +73,10 @@ impl Tokenizer for Characters {
                     .filter(|byte| *byte <= LAST)
                     .map(char::from)
                     .ok_or_else(|| {
-                        Error::usage(format!("{id} is no token of the character tokenizer"), "ids are 0 to 96")
+                        Error::usage(
+                            format!("{id} is no token of the character tokenizer"),
+                            "ids are 0 to 96",
+                        )
                     }),
             })
             .collect()
