@@ -1,8 +1,24 @@
 //! sample: from prompts and a policy to rollouts, by a strategy, alone or in an environment.
 
+mod calls;
 mod environment;
+mod episode;
+mod history;
+mod judging;
+mod rollouts;
+mod round;
+mod sampler;
+pub mod strategy;
+mod turns;
 
 pub use environment::{Environment, Environments, Reset, Transition};
+pub use episode::{Episode, Status, Step};
+pub use history::History;
+pub use judging::{EpisodeReward, JudgeRollouts, JudgedRollouts};
+pub use rollouts::RolloutBuilder;
+pub use round::{Live, Round};
+pub use sampler::{SampleRequest, Sampled, Sampler};
+pub use strategy::Strategy;
 
 /// A task that the policy is asked to do.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,0 +1,6 @@
+//! Sampling with a policy and environments made up for the tests: rows, limits, failures, strategies.
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
+mod environments;
+mod fakes;
+mod independent;
