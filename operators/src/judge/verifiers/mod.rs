@@ -1,0 +1,1 @@
+//! Judges that check without a model, one file each.
