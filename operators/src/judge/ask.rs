@@ -74,15 +74,19 @@ fn checked(judge: &dyn Judge, rollout: Judged<'_>, scores: Vec<Option<f64>>) -> 
     match level.parts() {
         Some((outer, inner)) => {
             let outer_elements = rollout.elements(&outer)?;
-            let fits = match rollout.elements(&inner) {
-                Ok(elements) => scores.len() == outer_elements * elements,
-                Err(_) if outer_elements == 0 => scores.is_empty(),
-                Err(_) => scores.len() % outer_elements == 0,
+            let fits = match outer_elements {
+                0 => scores.is_empty(),
+                _ if rollout.has_level(&inner) => {
+                    scores.len() == outer_elements * rollout.elements(&inner)?
+                }
+                _ => scores.len().is_multiple_of(outer_elements),
             };
             if !fits {
                 return wrong(format!("as many for each of {outer_elements} elements of {outer}"));
             }
         }
+        // A level of items that the judge brings has as many as it says.
+        None if !rollout.has_level(&level) => {}
         None => {
             let elements = rollout.elements(&level)?;
             if scores.len() != elements {

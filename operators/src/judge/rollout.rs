@@ -5,7 +5,8 @@ use arrow::datatypes::Int32Type;
 use serde_json::Value;
 
 use super::Failure;
-use crate::credit::{Level, Unit};
+use crate::columns::role;
+use crate::credit::{Level, ROLLOUT, STEP, TOKEN, TURN, Unit};
 
 /// One rollout as a judge sees it: a row of a batch.
 ///
@@ -73,12 +74,30 @@ impl<'a> Judged<'a> {
             .map_err(|error| Failure::Missing(format!("{column} is not JSON: {error}")))
     }
 
+    /// The texts of the steps; null where the environment speaks, or the text is.
+    ///
+    /// # Errors
+    /// As [`Judged::text`], for `step_texts`.
+    pub fn policy_texts(&self) -> Result<Vec<Option<String>>, Failure> {
+        let texts = self.texts("step_texts")?;
+        let policy = self.unit()?.policy_steps().map_err(|error| Failure::Missing(error.to_string()))?;
+        Ok(texts.into_iter().zip(policy.iter()).map(|(text, policy)| text.filter(|_| *policy)).collect())
+    }
+
     /// The rollout alone, for its levels: extents, turns, policy steps.
     ///
     /// # Errors
     /// The batch lacks a key.
     pub fn unit(&self) -> Result<Unit, Failure> {
         Unit::new(self.batch.slice(self.row, 1)).map_err(|error| Failure::Missing(error.to_string()))
+    }
+
+    /// True where the rollouts have lists of a level, which then all agree in length.
+    pub fn has_level(&self, level: &Level) -> bool {
+        let schema = self.batch.schema_ref();
+        let known = [ROLLOUT, TURN, STEP, TOKEN].contains(level);
+        let mut fields = schema.fields().iter();
+        known || fields.any(|field| role(field.name(), field.data_type()).level() == Some(level.name()))
     }
 
     /// Number of elements of a level.

@@ -5,3 +5,4 @@ mod failing;
 mod hashing;
 mod levels;
 mod rollouts;
+mod verifying;
