@@ -18,7 +18,6 @@
 //! ```
 
 mod add_tokens;
-mod calculation;
 mod chat;
 mod gsm8k;
 mod imported;

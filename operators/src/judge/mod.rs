@@ -1,8 +1,20 @@
 //! judge: anything that scores rollouts, asked in parallel, with a deadline, failing into typed nulls.
 
+mod ask;
+mod hash;
+mod judges;
+mod rollout;
+mod scores;
+mod tally;
+pub mod verifiers;
+
+pub use judges::{JudgedBatch, Judges, Question};
+pub use rollout::Judged;
+pub use scores::{Judgement, status};
+pub use tally::Tally;
+
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -15,6 +27,9 @@ pub struct JudgeContext {
     pub policy: Option<Arc<dyn Policy>>,
     /// Its tokenizer.
     pub tokenizer: Option<Arc<dyn Tokenizer>>,
+    /// What tells its weights from those of another model at the same version: a hash of the
+    /// directory that it was loaded from. Empty for the policy in training.
+    pub model: String,
 }
 
 /// Why there is no score.
@@ -28,15 +43,6 @@ pub enum Failure {
     Invalid(String),
     /// The rollout lacks what the judge reads.
     Missing(String),
-}
-
-/// One rollout as a judge sees it: a row of a batch.
-#[derive(Debug, Clone, Copy)]
-pub struct Judged<'a> {
-    /// The rollouts.
-    pub batch: &'a RecordBatch,
-    /// The row.
-    pub row: usize,
 }
 
 /// Anything that scores one rollout at a time.
@@ -53,13 +59,27 @@ pub trait Judge: Send + Sync {
         Value::Null
     }
 
-    /// Level of its scores: `rollout`, `turn`, `step`, `token` or a level that the data brings.
+    /// Level of its scores: `rollout`, `turn`, `step`, `token`, a level that the data brings, or a
+    /// pair such as `turn.test`, whose signal is `turn_test_<name>`.
     fn level(&self) -> &str;
 
     /// Columns that it reads; their content is what makes a stored score stale.
     fn reads(&self) -> Vec<String>;
 
-    /// One score per element of the level (one at rollout level); null where it has no opinion.
+    /// True where it computes for long without awaiting anything: it then gets a thread of its own,
+    /// so that it cannot keep others waiting.
+    fn blocks(&self) -> bool {
+        false
+    }
+
+    /// True where its scores depend on the policy of the context; then the policy's version is part
+    /// of what makes a stored score stale.
+    fn asks_policy(&self) -> bool {
+        false
+    }
+
+    /// One score per element of the level (one at rollout level); null where it has no opinion. At a
+    /// pair level, the scores of the first outer element come first, as many for each.
     async fn judge(
         &self,
         rollout: Judged<'_>,

@@ -6,7 +6,14 @@
 /// if there is none, or one that is no plain arithmetic (`<<x+56=86>>`) and none that is wrong. A
 /// result with decimals is right if it is the value of the expression rounded at the last decimal
 /// written; a whole number has to be the value itself.
-pub(super) fn calculations_correct(line: &str) -> Option<bool> {
+///
+/// ```
+/// use meed_operators::judge::verifiers::calculations_correct;
+/// assert_eq!(calculations_correct("so 16 - 3 - 4 = <<16-3-4=9>>9 eggs"), Some(true));
+/// assert_eq!(calculations_correct("and 2 / 3 is <<2/3=0.66>>0.66"), Some(false));
+/// assert_eq!(calculations_correct("nothing to check"), None);
+/// ```
+pub fn calculations_correct(line: &str) -> Option<bool> {
     let mut all_right = None;
     for annotation in line.split("<<").skip(1) {
         let verdict = annotation.split_once(">>").and_then(|(body, _)| is_right(body));

@@ -1,0 +1,35 @@
+//! `calculator`: the calculations that a step annotates are right.
+
+use async_trait::async_trait;
+
+use super::calculations_correct;
+use crate::judge::{Failure, Judge, JudgeContext, Judged};
+
+/// Per policy step: 1 where all annotated calculations of its text (`<<16-3-4=9>>`) are right, 0 where
+/// one is wrong, no opinion where there is none that can be checked; see [`calculations_correct`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Calculator;
+
+#[async_trait]
+impl Judge for Calculator {
+    fn name(&self) -> &str {
+        "calculator"
+    }
+
+    fn version(&self) -> &str {
+        "1"
+    }
+
+    fn level(&self) -> &str {
+        "step"
+    }
+
+    fn reads(&self) -> Vec<String> {
+        vec!["step_texts".into(), "step_kinds".into()]
+    }
+
+    async fn judge(&self, rollout: Judged<'_>, _: &JudgeContext) -> Result<Vec<Option<f64>>, Failure> {
+        let texts = rollout.policy_texts()?;
+        Ok(texts.iter().map(|text| text.as_deref().and_then(calculations_correct).map(f64::from)).collect())
+    }
+}
