@@ -1,4 +1,4 @@
-//! Recipes, one file each, and the stored pipeline that applies them.
+//! Recipes, one file each, the stored pipeline that applies them, and tasks to train on.
 
 mod memory;
 pub mod parameters;
@@ -7,6 +7,7 @@ pub mod presets;
 pub mod recipe;
 pub mod recipes;
 pub mod stored;
+pub mod tasks;
 pub mod vocabulary;
 
 pub use memory::InMemory;
