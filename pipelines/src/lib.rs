@@ -1,4 +1,5 @@
 //! Recipes and objectives, one file each, and the stored pipeline that applies them.
+//! Recipes, one file each, the stored pipeline that applies them, and tasks to train on.
 
 mod memory;
 pub mod objectives;
@@ -8,6 +9,7 @@ pub mod presets;
 pub mod recipe;
 pub mod recipes;
 pub mod stored;
+pub mod tasks;
 pub mod vocabulary;
 
 pub use memory::InMemory;

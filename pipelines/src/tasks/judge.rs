@@ -1,0 +1,187 @@
+//! The verifier and the step oracle of a task as judges.
+
+use arrow::array::{Array, AsArray};
+use async_trait::async_trait;
+use meed_operators::columns::is_environment_kind;
+use meed_operators::judge::{Failure, Judge, JudgeContext, Judged};
+use meed_operators::sample::Prompt;
+use serde_json::{Value, json};
+
+use super::Task;
+
+/// What a [`TaskJudge`] says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    /// Is the problem solved?
+    Outcome,
+    /// Can it still be solved after each step?
+    StillSolvable,
+}
+
+/// A task as a judge of rollouts whose prompts it made.
+///
+/// A malformed response is wrong and scores 0. A prompt or reference that is not of the task is a
+/// failure, and so is a rollout without the text of its turns.
+#[derive(Debug, Clone, Copy)]
+pub struct TaskJudge {
+    task: &'static dyn Task,
+    question: Question,
+}
+
+impl TaskJudge {
+    /// The verifier: one score per rollout, 1 or 0, called `outcome`.
+    pub fn outcome(task: &'static dyn Task) -> Self {
+        TaskJudge { task, question: Question::Outcome }
+    }
+
+    /// The step oracle, where the task has one: a score per step, called `oracle`, which is 1 where the
+    /// problem can still be solved after it, 0 where it cannot, and null at steps of the environment.
+    pub fn oracle(task: &'static dyn Task) -> Option<Self> {
+        task.has_oracle().then_some(TaskJudge { task, question: Question::StillSolvable })
+    }
+}
+
+/// The steps of a rollout: texts of the policy's, and for each step whether it is the policy's.
+struct Steps {
+    turns: Vec<String>,
+    policy: Vec<bool>,
+}
+
+#[async_trait]
+impl Judge for TaskJudge {
+    fn name(&self) -> &str {
+        match self.question {
+            Question::Outcome => "outcome",
+            Question::StillSolvable => "oracle",
+        }
+    }
+
+    fn version(&self) -> &str {
+        "1"
+    }
+
+    fn parameters(&self) -> Value {
+        json!({ "task": self.task.name() })
+    }
+
+    fn level(&self) -> &str {
+        match self.question {
+            Question::Outcome => "rollout",
+            Question::StillSolvable => "step",
+        }
+    }
+
+    fn reads(&self) -> Vec<String> {
+        ["prompt", "reference", "metadata", "response", "step_kinds", "step_texts"]
+            .map(str::to_owned)
+            .to_vec()
+    }
+
+    async fn judge(&self, rollout: Judged<'_>, _context: &JudgeContext) -> Result<Vec<Option<f64>>, Failure> {
+        let text = text(rollout, "prompt").ok_or_else(|| missing("prompt"))?;
+        let prompt = Prompt {
+            group_id: String::new(),
+            text,
+            reference: self::text(rollout, "reference"),
+            metadata: self::text(rollout, "metadata"),
+        };
+        let steps = self.steps(rollout)?;
+        let turns: Vec<&str> = steps.turns.iter().map(String::as_str).collect();
+        let broken = |error: meed_operators::Error| Failure::Error(error.to_string());
+        match self.question {
+            Question::Outcome => Ok(vec![Some(self.task.grade(&prompt, &turns).map_err(broken)?)]),
+            Question::StillSolvable => {
+                let scores = self.task.still_solvable(&prompt, &turns).map_err(broken)?;
+                let scores = scores.ok_or_else(|| missing("an oracle of this task"))?;
+                let mut scores = scores.into_iter();
+                Ok(steps.policy.iter().map(|policy| if *policy { scores.next() } else { None }).collect())
+            }
+        }
+    }
+}
+
+impl TaskJudge {
+    /// The steps, or the response as the only one where a task has a single turn.
+    fn steps(&self, rollout: Judged<'_>) -> Result<Steps, Failure> {
+        let (Some(kinds), Some(texts)) = (list(rollout, "step_kinds"), list(rollout, "step_texts")) else {
+            let response = text(rollout, "response").ok_or_else(|| missing("response"))?;
+            let single = self.task.limits(self.task.difficulty().default).max_turns == 1;
+            return if single {
+                Ok(Steps { turns: vec![response], policy: vec![true] })
+            } else {
+                Err(missing("step_texts"))
+            };
+        };
+        let policy: Vec<bool> = kinds
+            .iter()
+            .map(|kind| kind.as_deref().map(|kind| !is_environment_kind(kind)))
+            .collect::<Option<_>>()
+            .ok_or_else(|| missing("a kind in step_kinds"))?;
+        let said = texts.into_iter().zip(&policy).filter(|(_, policy)| **policy).map(|(text, _)| text);
+        let turns = said.collect::<Option<_>>().ok_or_else(|| missing("a text in step_texts"))?;
+        Ok(Steps { turns, policy })
+    }
+}
+
+fn missing(what: &str) -> Failure {
+    Failure::Missing(format!("{what} is absent"))
+}
+
+fn text(rollout: Judged<'_>, column: &str) -> Option<String> {
+    let texts = rollout.batch.column_by_name(column)?.as_string_opt::<i32>()?;
+    texts.is_valid(rollout.row).then(|| texts.value(rollout.row).to_owned())
+}
+
+fn list(rollout: Judged<'_>, column: &str) -> Option<Vec<Option<String>>> {
+    let lists = rollout.batch.column_by_name(column)?.as_list_opt::<i32>()?;
+    if lists.is_null(rollout.row) {
+        return None;
+    }
+    let values = lists.value(rollout.row);
+    Some(values.as_string_opt::<i32>()?.iter().map(|text| text.map(str::to_owned)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, RecordBatch, StringArray};
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::tasks::ARITHMETIC;
+
+    fn scores(
+        prompts: Vec<Option<&str>>,
+        responses: Vec<Option<&str>>,
+    ) -> Vec<Result<Vec<Option<f64>>, Failure>> {
+        let batch = RecordBatch::try_from_iter([
+            ("prompt", Arc::new(StringArray::from(prompts)) as ArrayRef),
+            ("response", Arc::new(StringArray::from(responses))),
+        ])
+        .unwrap();
+        let judge = TaskJudge::outcome(&ARITHMETIC);
+        let context = JudgeContext::default();
+        (0..batch.num_rows())
+            .map(|row| block_on(judge.judge(Judged { batch: &batch, row }, &context)))
+            .collect()
+    }
+
+    #[test]
+    fn wrong_is_zero_and_unknown_is_a_failure() {
+        let asked = Some("8+6=");
+        let given = scores(
+            vec![asked, asked, asked, asked, None, Some("8+6")],
+            vec![Some("41"), Some("14"), Some(""), None, Some("41"), Some("41")],
+        );
+        assert_eq!(given[..3], [Ok(vec![Some(1.0)]), Ok(vec![Some(0.0)]), Ok(vec![Some(0.0)])]);
+        assert!(matches!(&given[3], Err(Failure::Missing(what)) if what.contains("response")));
+        assert!(matches!(&given[4], Err(Failure::Missing(what)) if what.contains("prompt")));
+        assert!(matches!(&given[5], Err(Failure::Error(what)) if what.contains("8+6")));
+    }
+
+    #[test]
+    fn no_oracle_where_the_task_has_none() {
+        assert!(TaskJudge::oracle(&ARITHMETIC).is_none());
+    }
+}
