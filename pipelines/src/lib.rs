@@ -1,6 +1,7 @@
-//! Recipes and objectives, one file each, and the stored pipeline that applies them.
-//! Recipes, one file each, the stored pipeline that applies them, and tasks to train on.
+//! Recipes and objectives, one file each, the stored and live pipelines that apply them, and tasks to
+//! train on.
 
+pub mod live;
 mod memory;
 pub mod objectives;
 pub mod parameters;

@@ -19,6 +19,10 @@ impl Strategy for Independent {
         "independent"
     }
 
+    fn needs_rewards(&self) -> bool {
+        false
+    }
+
     async fn sample(&self, round: &Round<'_>, prompts: &[Arc<Prompt>]) -> Result<Sampled> {
         let sizes = vec![round.sampler.group_size; prompts.len()];
         groups_of(round, prompts, &sizes).await

@@ -17,6 +17,12 @@ pub trait Strategy: Send + Sync {
     /// Its name.
     fn name(&self) -> &str;
 
+    /// True where it decides by rewards, so that its rounds must be judged as they are sampled. The others
+    /// may be judged afterwards.
+    fn needs_rewards(&self) -> bool {
+        true
+    }
+
     /// Samples rollouts of the prompts and has all of them judged.
     ///
     /// # Errors

@@ -1,0 +1,215 @@
+//! What update reads of an epoch: rollouts and their credit as flat columns, cut without padding.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, AsArray, ListArray, RecordBatch};
+use arrow::datatypes::{Float32Type, Float64Type, Int32Type};
+use meed_operators::credit::Unit;
+use meed_operators::objectives::Columns;
+use meed_operators::policy::{TokenBatch, TokenScores};
+use meed_operators::{Error, Place, Result};
+
+/// Token signals that have a place of their own in [`Columns`]; every other one is passed on by name.
+const KNOWN: [&str; 4] =
+    ["token_rollout_logprobs", "token_old_logprobs", "token_ref_logprobs", "token_values"];
+
+/// The rollouts of an epoch that take part in the loss, in canonical order.
+#[derive(Debug, Clone)]
+pub struct TrainingRows {
+    tokens: TokenBatch,
+    groups: Vec<usize>,
+    rewards: Option<Vec<f64>>,
+    lists: BTreeMap<String, Vec<f64>>,
+    scalars: BTreeMap<String, Vec<f64>>,
+}
+
+impl TrainingRows {
+    /// All rollouts of a unit, before credit: what the learner scores.
+    ///
+    /// # Errors
+    /// Rollouts without token ids.
+    pub fn all(unit: &Unit) -> Result<TokenBatch> {
+        token_batch(unit, &(0..unit.rows()).collect::<Vec<_>>())
+    }
+
+    /// The rollouts with `in_loss`, with the credit of `advantages`: rows of the advantages table in the
+    /// order of the unit.
+    ///
+    /// # Errors
+    /// Rollouts without token ids, and rows that do not belong to the unit.
+    pub fn new(unit: &Unit, advantages: &RecordBatch) -> Result<Self> {
+        let in_loss = advantages
+            .column_by_name("in_loss")
+            .and_then(|column| column.as_boolean_opt())
+            .filter(|in_loss| in_loss.len() == unit.rows())
+            .ok_or_else(|| misfit("in_loss"))?;
+        let rows: Vec<usize> = (0..unit.rows()).filter(|&row| in_loss.value(row)).collect();
+        let tokens = token_batch(unit, &rows)?;
+        let mut lists = BTreeMap::new();
+        let mut scalars = BTreeMap::new();
+        for (batch, credit) in [(unit.batch(), false), (advantages, true)] {
+            for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+                let name = field.name();
+                if let Some(list) = column.as_list_opt::<i32>()
+                    && name.starts_with("token_")
+                    && let Some(values) = numbers(list, &rows, &tokens)
+                {
+                    lists.insert(name.clone(), values);
+                } else if !credit
+                    && let Some(values) = column.as_primitive_opt::<Float64Type>()
+                    && rows.iter().all(|&row| values.is_valid(row))
+                {
+                    scalars.insert(name.clone(), rows.iter().map(|&row| values.value(row)).collect());
+                }
+            }
+        }
+        let groups = rows.iter().map(|&row| unit.group_of()[row]).collect();
+        let rewards = scalars.remove("reward");
+        Ok(TrainingRows { tokens, groups, rewards, lists, scalars })
+    }
+
+    /// Number of rollouts.
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// True where no rollout is trained on.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Tokens of each rollout, prompt included: what a minibatch is cut by.
+    pub fn sizes(&self) -> Vec<usize> {
+        let tokens = &self.tokens;
+        (0..tokens.len()).map(|row| tokens.prompt(row).len() + tokens.response(row).len()).collect()
+    }
+
+    /// Some of the rollouts: what goes through the model, and what the objective reads beside it.
+    pub fn select(&self, rollouts: &[usize]) -> (TokenBatch, Columns) {
+        let mut batch = TokenBatch::default();
+        let mut positions = Vec::new();
+        for &rollout in rollouts {
+            let range = self.tokens.offsets[rollout]..self.tokens.offsets[rollout + 1];
+            batch.push(
+                self.tokens.prompt(rollout),
+                self.tokens.response(rollout),
+                &self.tokens.mask[range.clone()],
+            );
+            positions.extend(range);
+        }
+        let pick = |name: &str| -> Option<Vec<f64>> {
+            let values = self.lists.get(name)?;
+            Some(positions.iter().map(|&position| values[position]).collect())
+        };
+        let mut signals = BTreeMap::new();
+        for name in self.lists.keys().filter(|name| !KNOWN.contains(&name.as_str())) {
+            signals.extend(pick(name).map(|values| (name.clone(), values)));
+        }
+        for (name, values) in &self.scalars {
+            signals.insert(name.clone(), rollouts.iter().map(|&row| values[row]).collect());
+        }
+        let columns = Columns {
+            offsets: batch.offsets.clone(),
+            groups: renumbered(rollouts.iter().map(|&row| self.groups[row])),
+            mask: batch.mask.clone(),
+            logprobs: Vec::new(),
+            old_logprobs: pick("token_old_logprobs").or_else(|| pick("token_rollout_logprobs")),
+            rollout_logprobs: pick("token_rollout_logprobs"),
+            ref_logprobs: pick("token_ref_logprobs"),
+            advantages: pick("token_advantages").unwrap_or_default(),
+            weights: pick("token_weights"),
+            clip_low: pick("token_clip_low"),
+            clip_high: pick("token_clip_high"),
+            entropies: None,
+            values: None,
+            old_values: pick("token_values"),
+            returns: pick("token_returns"),
+            rewards: self.rewards.as_ref().map(|rewards| rollouts.iter().map(|&row| rewards[row]).collect()),
+            signals,
+        };
+        (batch, columns)
+    }
+}
+
+/// The columns with what the model says now in them.
+pub fn with_scores(mut columns: Columns, scores: &TokenScores) -> Columns {
+    let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect();
+    columns.logprobs = wide(&scores.logprobs);
+    columns.entropies = Some(wide(&scores.entropies));
+    columns.values = scores.values.as_deref().map(wide);
+    columns
+}
+
+/// Group numbers from 0, in the order in which they come.
+fn renumbered(groups: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut numbers = BTreeMap::new();
+    groups
+        .map(|group| {
+            let next = numbers.len();
+            *numbers.entry(group).or_insert(next)
+        })
+        .collect()
+}
+
+fn token_batch(unit: &Unit, rows: &[usize]) -> Result<TokenBatch> {
+    let integers = |name: &str| -> Result<&ListArray> {
+        unit.list(name)
+            .filter(|list| list.values().as_primitive_opt::<Int32Type>().is_some())
+            .ok_or_else(|| misfit(name))
+    };
+    let (prompts, tokens) = (integers("prompt_ids")?, integers("token_ids")?);
+    let masks = unit.list("token_mask").ok_or_else(|| misfit("token_mask"))?;
+    let mut batch = TokenBatch::default();
+    for &row in rows {
+        if prompts.is_null(row) || tokens.is_null(row) {
+            return Err(Error::data(
+                unit.place(row, "token_ids"),
+                "the rollout has no token ids, so no model can be trained on it",
+                "rollouts that sample makes have them; stored text must be tokenised on import",
+            ));
+        }
+        let mask = masks.value(row);
+        let mask: Vec<bool> = mask.as_boolean().iter().map(|trained| trained.unwrap_or_default()).collect();
+        batch.push(
+            prompts.value(row).as_primitive::<Int32Type>().values(),
+            tokens.value(row).as_primitive::<Int32Type>().values(),
+            &mask,
+        );
+    }
+    if batch.offsets.is_empty() {
+        batch.offsets.push(0);
+        batch.prompt_offsets.push(0);
+    }
+    Ok(batch)
+}
+
+/// A token signal of the rows as flat numbers, 0 where an element is null; `None` where the column is
+/// no signal of numbers or a row has none.
+fn numbers(list: &ListArray, rows: &[usize], tokens: &TokenBatch) -> Option<Vec<f64>> {
+    let mut flat = Vec::with_capacity(tokens.tokens.len());
+    for (index, &row) in rows.iter().enumerate() {
+        if list.is_null(row) {
+            return None;
+        }
+        let values = list.value(row);
+        if values.len() != tokens.response(index).len() {
+            return None;
+        }
+        if let Some(values) = values.as_primitive_opt::<Float32Type>() {
+            flat.extend(values.iter().map(|value| f64::from(value.unwrap_or_default())));
+        } else if let Some(values) = values.as_primitive_opt::<Float64Type>() {
+            flat.extend(values.iter().map(Option::unwrap_or_default));
+        } else {
+            return None;
+        }
+    }
+    Some(flat)
+}
+
+fn misfit(column: &str) -> Error {
+    Error::data(
+        Place::default().column(column),
+        "the column is missing or has another type",
+        "update needs the rollouts that sample made, and their rows of advantages",
+    )
+}
