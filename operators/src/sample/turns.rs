@@ -5,8 +5,9 @@ use std::sync::Arc;
 use futures::future::join_all;
 
 use super::calls::{Calls, Ended};
+use super::strategy::off_thread;
 use super::{Environment, Environments, Episode, Live, Prompt, Reset, Round, Status, Transition};
-use crate::policy::{Continuation, Generated};
+use crate::policy::{Continuation, Generated, Sampling};
 use crate::{Error, Result};
 
 /// Where the open turn of an episode stands.
@@ -154,14 +155,9 @@ impl Round<'_> {
         Ok(())
     }
 
-    async fn generate(
-        &self,
-        continuations: Vec<Continuation>,
-        sampling: crate::policy::Sampling,
-    ) -> Result<Vec<Generated>> {
+    async fn generate(&self, continuations: Vec<Continuation>, sampling: Sampling) -> Result<Vec<Generated>> {
         let policy = self.policy.clone();
-        let work = tokio::task::spawn_blocking(move || policy.generate(&continuations, &sampling));
-        work.await.map_err(|failure| Error::external("asking the policy for tokens", failure, ""))?
+        off_thread(move || policy.generate(&continuations, &sampling)).await
     }
 
     /// Where the open turn of an episode stands; `None` where the episode has ended.

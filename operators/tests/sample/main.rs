@@ -3,4 +3,6 @@
 
 mod environments;
 mod fakes;
+mod golden;
 mod independent;
+mod tree;

@@ -1,15 +1,21 @@
 //! Strategies: which rollouts are sampled, from where, and how many.
 
+mod branch_points;
 mod independent;
+mod nodes;
+mod tree;
 
+pub use branch_points::{BranchPoint, BranchScores, appo_branch_scores, choose_branch_points};
 pub use independent::Independent;
+pub use nodes::{Branch, tree_nodes};
+pub use tree::{BranchBy, Tree};
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::{Prompt, Round, Sampled};
-use crate::Result;
+use crate::{Error, Result};
 
 /// Decides what is sampled. Strategies that need rewards run in rounds of sampling and judging.
 #[async_trait]
@@ -28,4 +34,12 @@ pub trait Strategy: Send + Sync {
     /// # Errors
     /// Failures of the policy and the judge.
     async fn sample(&self, round: &Round<'_>, prompts: &[Arc<Prompt>]) -> Result<Sampled>;
+}
+
+/// Runs what only computes beside the threads that serve environments and judges.
+pub(super) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let work = tokio::task::spawn_blocking(work);
+    work.await.map_err(|failure| Error::external("asking the policy", failure, ""))?
 }
