@@ -8,6 +8,7 @@ use meed::connectors::OnError;
 use meed::connectors::import::IMPORTERS;
 use meed::connectors::parquet_source::SLICE_BYTES;
 use meed::pipelines::parameters::parse;
+use meed::pipelines::tasks::TASKS;
 use meed::{Error, Result};
 use serde_json::Value;
 
@@ -36,6 +37,7 @@ pub enum Command {
         json: bool,
     },
     Explain(ExplainArguments),
+    Train(Box<TrainArguments>),
     Compare(CompareArguments),
     Sql(SqlArguments),
     /// List the datasets of the catalog
@@ -135,6 +137,88 @@ pub struct CompareArguments {
     pub bad_rows: BadRows,
 }
 
+/// Train a policy by reinforcement on a task, and keep every rollout, score, advantage and update
+#[derive(Debug, Args)]
+#[command(after_help = tasks())]
+pub struct TrainArguments {
+    /// What is learned
+    #[arg(long, value_name = "NAME", default_value = "arithmetic")]
+    pub task: String,
+    /// How hard the task is [default: the task's own]
+    #[arg(long, value_name = "N")]
+    pub difficulty: Option<u32>,
+    /// Recipe that assigns credit [default: grpo]
+    #[arg(long, value_name = "NAME")]
+    pub recipe: Option<String>,
+    /// Objective that is minimised [default: the recipe's own]
+    #[arg(long, value_name = "NAME")]
+    pub objective: Option<String>,
+    #[command(flatten)]
+    pub settings: Settings,
+    /// tiny, small, medium, sizes such as 128x4x4x512, or the directory or file of a model
+    #[arg(long, value_name = "CONFIG|PATH")]
+    pub model: Option<String>,
+    /// Train low-rank adapters of this rank in place of all weights
+    #[arg(long, value_name = "RANK")]
+    pub lora: Option<usize>,
+    /// How often to go round
+    #[arg(long, value_name = "N")]
+    pub iterations: Option<u64>,
+    /// How many updates the sampling policy is behind
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub staleness: u64,
+    /// How rollouts are sampled [default: independent]
+    #[arg(long, value_name = "NAME")]
+    pub strategy: Option<String>,
+    /// Prompts per iteration
+    #[arg(long, value_name = "N")]
+    pub prompts: Option<u64>,
+    /// Rollouts per prompt
+    #[arg(long, value_name = "N")]
+    pub group_size: Option<usize>,
+    /// Temperature of sampling
+    #[arg(long, value_name = "T")]
+    pub temperature: Option<f64>,
+    /// Highest learning rate
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f64>,
+    /// Schedule of the learning rate, by name
+    #[arg(long, value_name = "NAME")]
+    pub schedule: Option<String>,
+    /// Optimiser steps per pass over the rollouts of an iteration
+    #[arg(long, value_name = "N")]
+    pub minibatches: Option<usize>,
+    /// Passes over the rollouts of an iteration
+    #[arg(long, value_name = "N")]
+    pub passes: Option<usize>,
+    /// Supervised steps before the first iteration
+    #[arg(long, value_name = "STEPS")]
+    pub warm_up: Option<usize>,
+    /// Held-out prompts to evaluate on before and after
+    #[arg(long, value_name = "N")]
+    pub held_out: Option<usize>,
+    /// Stop sampling once an iteration's pass rate reaches this share
+    #[arg(long, value_name = "SHARE")]
+    pub stop_at: Option<f64>,
+    /// Seed of everything
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Dataset of the rollouts; the other tables are named after it [default: <task>_<recipe>]
+    #[arg(long, value_name = "DATASET")]
+    pub to: Option<String>,
+    /// Directory of the checkpoints [default: beside the datasets]
+    #[arg(long, value_name = "DIR")]
+    pub checkpoints: Option<PathBuf>,
+    /// Keep the newest metrics in this file, as Prometheus text
+    #[arg(long, value_name = "FILE")]
+    pub prometheus: Option<PathBuf>,
+    #[command(flatten)]
+    pub workers: Workers,
+    /// Timely's own options
+    #[arg(last = true, value_name = "TIMELY")]
+    pub timely: Vec<String>,
+}
+
 /// Query datasets and files with SQL
 #[derive(Debug, Args)]
 pub struct SqlArguments {
@@ -227,6 +311,21 @@ fn setting(text: &str) -> std::result::Result<(String, Value), String> {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), parse(value))),
         _ => Err("write it as key=value, such as eps=1e-4".to_owned()),
     }
+}
+
+fn tasks() -> String {
+    let mut text = "Tasks:".to_owned();
+    for task in TASKS {
+        let difficulty = task.difficulty();
+        let range = format!("{} to {}", difficulty.least, difficulty.most);
+        text.push_str(&format!(
+            "\n  {:<11} {}; difficulty: {}, {range}",
+            task.name(),
+            task.title(),
+            difficulty.meaning
+        ));
+    }
+    text
 }
 
 fn importers() -> String {

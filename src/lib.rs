@@ -22,6 +22,7 @@ mod run_name;
 mod schema;
 mod settings;
 mod staged;
+mod train;
 
 pub use address::Address;
 pub use import::{Import, ImportedReport};
@@ -32,10 +33,11 @@ pub use query::sql_options;
 pub use report::PipelineReport;
 pub use schema::rollout_schema;
 pub use settings::settings_of;
+pub use train::{Train, TrainReport, Try};
 
 /// What a program that defines pipelines or recipes needs.
 pub mod prelude {
-    pub use crate::{Import, MemorySink, Pipeline, own_recipe, recipe, sql_options};
+    pub use crate::{Import, MemorySink, Pipeline, Train, own_recipe, recipe, sql_options};
     pub use meed_catalog::Catalog;
     pub use meed_connectors::OnError;
     pub use meed_operators::credit::*;

@@ -7,6 +7,7 @@ mod fail;
 mod messages;
 mod output;
 mod progress;
+mod training_log;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

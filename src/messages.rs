@@ -40,6 +40,12 @@ impl Messages {
         Arc::new(move |rows| bar.add(rows))
     }
 
+    /// For a count of iterations, of which there will be so many.
+    pub fn iterations(&self, total: u64) -> Arc<dyn Fn(u64) + Send + Sync> {
+        self.bar.count_iterations(total);
+        self.rows()
+    }
+
     /// Ends the bar and says what was done.
     pub fn done(&self, report: &dyn std::fmt::Display) {
         self.bar.clear();

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use meed::operators::engine::{Progress, Report};
 
 const KNOWN: &str = "{msg} {wide_bar} {human_pos}/{human_len} rows  {rate}  {eta} left";
+const ITERATIONS: &str = "{msg} {wide_bar} {pos}/{len} iterations  {eta} left";
 const UNKNOWN: &str = "{spinner} {msg} {human_pos} rows  {rate}  {elapsed}";
 
 /// A bar that draws only where stderr is a terminal and the run is not quiet.
@@ -31,6 +32,12 @@ impl Bar {
     /// Adds rows.
     pub fn add(&self, rows: u64) {
         self.0.inc(rows);
+    }
+
+    /// Counts iterations in place of rows.
+    pub fn count_iterations(&self, total: u64) {
+        self.0.set_length(total);
+        self.0.set_style(style(ITERATIONS));
     }
 
     /// Prints a line above the bar, or as it is where there is none.

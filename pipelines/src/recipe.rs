@@ -29,6 +29,12 @@ impl Kind {
     }
 }
 
+/// Name of an objective and settings that differ from its defaults, as JSON.
+pub type TrainedWith = (&'static str, &'static [(&'static str, &'static str)]);
+
+/// What most recipes are trained with: the clipped surrogate at its defaults.
+pub const PPO_CLIP: TrainedWith = ("ppo_clip", &[]);
+
 /// What a recipe is made of once its parameters are known.
 #[derive(Clone, Default)]
 pub struct Plan {
@@ -57,6 +63,8 @@ pub struct Recipe {
     pub family: &'static str,
     /// What it produces.
     pub kind: Kind,
+    /// What update minimises with its advantages, unless it is told otherwise.
+    pub objective: TrainedWith,
     /// Its formula in one line.
     pub formula: &'static str,
     /// Where it deviates from the reference, and why.

@@ -8,6 +8,7 @@ mod history;
 mod import;
 mod recipes;
 mod sql;
+mod train;
 
 use meed::Result;
 
@@ -21,6 +22,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Command::Recipes { json } => recipes::run(*json),
         Command::Explain(own) => explain::run(arguments, own),
         Command::Compare(own) => compare::run(arguments, own),
+        Command::Train(own) => train::run(arguments, own),
         Command::Sql(own) => sql::run(arguments, own),
         Command::Datasets { json } => datasets::run(arguments, *json),
         Command::History { dataset, json } => history::run(arguments, dataset, *json),

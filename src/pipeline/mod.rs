@@ -9,6 +9,7 @@ use meed_connectors::OnError;
 use meed_connectors::parquet_source::SLICE_BYTES;
 use meed_operators::engine::{Report, RunOptions, Sink, Source};
 use meed_operators::{Error, Result};
+use meed_pipelines::recipe::PPO_CLIP;
 use meed_pipelines::{Kind, Recipe};
 use serde_json::Value;
 
@@ -84,6 +85,7 @@ pub const fn own_recipe() -> Recipe {
         citation: "",
         family: "own",
         kind: Kind::Advantage,
+        objective: PPO_CLIP,
         formula: "",
         fidelity: "",
         parameters: &[],

@@ -15,7 +15,7 @@ mod update_row;
 mod updater;
 mod warm_up;
 
-pub use cadence::constant;
+pub use cadence::{Minibatches, Schedule, constant};
 pub use checkpoints::{Checkpoints, RunState};
 pub use evaluate::{Evaluation, evaluate};
 pub use policies::{Policies, Published, version_of};

@@ -49,7 +49,7 @@ pub struct UpdateSettings {
 }
 
 /// What is told of an epoch when its update is done.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct EpochReport {
     /// The epoch.
     pub epoch: u64,
@@ -107,16 +107,7 @@ impl Updater {
         let (rollouts, mut written): (Vec<_>, Vec<_>) =
             rows.into_iter().partition(|rows| table_of(rows) == Some(Table::Rollouts));
         written.retain(|rows| rows.num_rows() > 0);
-        let mut report = EpochReport {
-            epoch,
-            rollouts: 0,
-            without_reward: 0,
-            groups: 0,
-            sampled_tokens: 0,
-            reward_mean: None,
-            pass_rate: None,
-            steps: Vec::new(),
-        };
+        let mut report = EpochReport { epoch, ..EpochReport::default() };
         let blank = UpdateRow {
             iteration: epoch as i64,
             step: self.state.steps as i64,

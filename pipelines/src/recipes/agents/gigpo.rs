@@ -10,7 +10,7 @@ use meed_operators::credit::{
 use meed_operators::signals::StateGroups;
 
 use crate::parameters::{Parameter, Parameters, parameter};
-use crate::recipe::{Kind, Plan, Recipe};
+use crate::recipe::{Kind, PPO_CLIP, Plan, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter(
@@ -46,6 +46,7 @@ pub const GIGPO: Recipe = Recipe {
     citation: "Feng et al. 2025, GiGPO, arXiv 2505.10978, Eq. 3 and 5 to 8",
     family: "agents",
     kind: Kind::Advantage,
+    objective: PPO_CLIP,
     formula: "A = normalize(sum(r), by(group)) + w * normalize(return(r, gamma), by(group, state))",
     fidelity: "episode_statistics is trajectories as in the paper; step_rows gives the released code; states never match across groups",
     parameters: &[PARAMETERS],

@@ -20,6 +20,7 @@ pub const STEP_REINFORCE: Recipe = Recipe {
     citation: "ROLL agentic pipeline, step_reinforce",
     family: "agents",
     kind: Kind::Advantage,
+    objective: ("reinforce", &[]),
     formula: "A = (G - mean(G)) / (std(G) + eps) over the policy steps of the group",
     fidelity: "as ROLL",
     parameters: &[PARAMETERS],

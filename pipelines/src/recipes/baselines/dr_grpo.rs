@@ -13,6 +13,7 @@ pub const DR_GRPO: Recipe = Recipe {
     citation: "Liu et al. 2025, Understanding R1-Zero-Like Training, arXiv 2503.20783",
     family: "baselines",
     kind: Kind::Advantage,
+    objective: ("dr_grpo", &[]),
     formula: "A = r - mean(r)",
     fidelity: "a singleton gets 0, where verl keeps the raw reward (singleton=raw)",
     parameters: OUTCOME,

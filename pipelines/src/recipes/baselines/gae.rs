@@ -39,6 +39,7 @@ pub const GAE: Recipe = Recipe {
     citation: "Schulman et al. 2016, arXiv 1506.02438",
     family: "baselines",
     kind: Kind::Advantage,
+    objective: ("ppo_clip", &[("value_coef", "0.5")]),
     formula: "A_t = delta_t + gamma * lambda * A_{t+1}",
     fidelity: "observation tokens are no steps and the outcome reward lands on the last trainable token; masked_tokens names the other conventions",
     parameters: &[PRESET, PARAMETERS, REWARD, DIVERGENCE, RETURNS, &[WHITEN_OFF], WHITENING],

@@ -6,7 +6,7 @@ use crate::parameters::{Parameter, parameter};
 use crate::parts::norm::{NORM, PRESET, norm, peers};
 use crate::parts::reward::weights;
 use crate::parts::whitening::{WHITENING, whitened};
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Kind, PPO_CLIP, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter("reward_columns", "[\"reward\"]", "the reward columns"),
@@ -26,6 +26,7 @@ pub const GDPO: Recipe = Recipe {
     citation: "Liu et al. 2026, GDPO, arXiv 2601.05242",
     family: "baselines",
     kind: Kind::Advantage,
+    objective: PPO_CLIP,
     formula: "A = whiten(sum_k w_k * (r_k - mean(r_k)) / (std(r_k) + eps))",
     fidelity: "as verl, TRL and NeMo-RL by parameters",
     parameters: &[PARAMETERS, PRESET, NORM, WHITENING],

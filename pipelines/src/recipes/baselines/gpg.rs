@@ -20,6 +20,7 @@ pub const GPG: Recipe = Recipe {
     citation: "Chu et al. 2025, GPG, arXiv 2504.02546; verl compute_gpg_outcome_advantage",
     family: "baselines",
     kind: Kind::Advantage,
+    objective: ("gpg", &[]),
     formula: "A = (n / max(count(r != 0), 1)) * (r - mean(r))",
     fidelity: "f_norm is 1 as in verl; a singleton gets 0, where verl keeps alpha * r (singleton=raw)",
     parameters: &[PARAMETERS, PRESET, NORM, REWARD],

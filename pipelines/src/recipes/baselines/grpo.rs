@@ -1,7 +1,7 @@
 //! Group relative policy optimisation: `A = (r - mean(r)) / (std(r) + eps)` in each group.
 
 use super::outcome::{OUTCOME, outcome};
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Kind, PPO_CLIP, Recipe};
 
 /// GRPO. Every convention of its statistics is a parameter; `preset` names a system's.
 ///
@@ -12,6 +12,7 @@ pub const GRPO: Recipe = Recipe {
     citation: "Shao et al. 2024, DeepSeekMath, arXiv 2402.03300",
     family: "baselines",
     kind: Kind::Advantage,
+    objective: PPO_CLIP,
     formula: "A = (r - mean(r)) / (std(r) + eps)",
     fidelity: "equal to each system under its preset; a singleton gets 0 unless the preset says otherwise",
     parameters: OUTCOME,

@@ -5,7 +5,7 @@ use meed_operators::credit::{Credit, Scale, mean, signal, when};
 use super::outcome::{OUTCOME, outcome_with};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::norm::{norm, peers};
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Kind, PPO_CLIP, Recipe};
 
 const ZERO_MEAN: &[Parameter] = &[parameter(
     "zero_mean",
@@ -26,6 +26,7 @@ pub const MAX_RL: Recipe = Recipe {
     citation: "Tajwar et al. 2026, Maximum Likelihood Reinforcement Learning",
     family: "baselines",
     kind: Kind::Advantage,
+    objective: PPO_CLIP,
     formula: "A = (r - mean(r)) / mean(r)",
     fidelity: "eps is 0 and non-positive means give 0, as in prime-rl; SkyRL's rule by parameters",
     parameters: PARAMETERS,

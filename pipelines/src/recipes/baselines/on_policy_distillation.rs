@@ -33,6 +33,7 @@ pub const ON_POLICY_DISTILLATION: Recipe = Recipe {
     citation: "Agarwal et al. 2024, On-Policy Distillation, arXiv 2306.13649; Lu et al. 2025",
     family: "baselines",
     kind: Kind::Advantage,
+    objective: ("importance_sampling", &[]),
     formula: "A_t = coef * sum_k discount^k * (log p_teacher - log p)_{t+k} (+ r)",
     fidelity: "only trainable tokens enter the future sum, where tinker-cookbook puts it on observations too",
     parameters: &[PARAMETERS],

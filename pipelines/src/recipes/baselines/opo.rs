@@ -4,7 +4,7 @@ use meed_operators::credit::{Center, Norm, Scale};
 
 use super::outcome::{OUTCOME, outcome_with};
 use crate::parts::norm::{norm, peers, trainable_tokens};
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Kind, PPO_CLIP, Recipe};
 
 /// OPO: `A = r - sum(length * r) / sum(length)`, lengths in trainable tokens.
 pub const OPO: Recipe = Recipe {
@@ -13,6 +13,7 @@ pub const OPO: Recipe = Recipe {
     citation: "Hao et al. 2025, On-Policy RL with Optimal Reward Baseline, arXiv 2505.23585",
     family: "baselines",
     kind: Kind::Advantage,
+    objective: PPO_CLIP,
     formula: "A = r - sum(len * r) / sum(len)",
     fidelity: "a singleton gets 0, where verl keeps the raw reward (singleton=raw)",
     parameters: OUTCOME,

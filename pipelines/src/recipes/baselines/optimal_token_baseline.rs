@@ -11,7 +11,7 @@ use crate::parts::divergence::{DIVERGENCE, policy_logprobs};
 use crate::parts::norm::trainable_tokens;
 use crate::parts::returns::{RETURNS, passing};
 use crate::parts::reward::REWARD;
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Kind, PPO_CLIP, Recipe};
 
 const SHARED: &[Parameter] = &[
     parameter("eps", "1e-8", "added to the sum of weights"),
@@ -46,6 +46,7 @@ pub const OPTIMAL_TOKEN_BASELINE: Recipe = Recipe {
     citation: "verl compute_optimal_token_baseline_advantage, 2026",
     family: "baselines",
     kind: Kind::Advantage,
+    objective: PPO_CLIP,
     formula: "A_t = G_t - sum_i(G_it * W_it) / (sum_i(W_it) + eps)",
     fidelity: "as verl 2026-01; positions are columns of the padded row",
     parameters: &[SHARED, BY_COLUMN, REWARD, DIVERGENCE, RETURNS],

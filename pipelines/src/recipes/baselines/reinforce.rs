@@ -28,6 +28,7 @@ pub const REINFORCE: Recipe = Recipe {
     citation: "Williams 1992",
     family: "baselines",
     kind: Kind::Advantage,
+    objective: ("reinforce", &[]),
     formula: "A_t = sum_k gamma^k r_{t+k}",
     fidelity: "an outcome reward lands on the last trainable token, where ROLL loses it if the last token is an observation",
     parameters: &[PRESET, PARAMETERS, REWARD, DIVERGENCE, RETURNS, &[WHITEN_OFF], WHITENING],

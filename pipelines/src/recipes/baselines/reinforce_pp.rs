@@ -7,7 +7,7 @@ use crate::parts::norm::PRESET;
 use crate::parts::returns::RETURNS;
 use crate::parts::reward::REWARD;
 use crate::parts::whitening::{WHITEN_ON, WHITENING};
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Kind, PPO_CLIP, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter(
@@ -27,6 +27,7 @@ pub const REINFORCE_PP: Recipe = Recipe {
     citation: "Hu 2025, REINFORCE++, arXiv 2501.03262",
     family: "baselines",
     kind: Kind::Advantage,
+    objective: PPO_CLIP,
     formula: "A = whiten(sum_k gamma^k r_{t+k})",
     fidelity: "observation tokens are carried over (verl since 2026-08); masked_tokens=reset gives the older behaviour, which loses rewards behind observations",
     parameters: &[PRESET, PARAMETERS, REWARD, DIVERGENCE, RETURNS, &[WHITEN_ON], WHITENING],

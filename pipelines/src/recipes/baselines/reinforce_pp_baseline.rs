@@ -6,7 +6,7 @@ use super::outcome::{OUTCOME, outcome_with};
 use crate::parameters::Parameter;
 use crate::parts::norm::{norm, peers};
 use crate::parts::whitening::WHITEN_ON;
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Kind, PPO_CLIP, Recipe};
 
 const PARAMETERS: &[&[Parameter]] =
     &[OUTCOME[0], OUTCOME[1], OUTCOME[2], OUTCOME[3], OUTCOME[4], &[WHITEN_ON], OUTCOME[6]];
@@ -19,6 +19,7 @@ pub const REINFORCE_PP_BASELINE: Recipe = Recipe {
     citation: "Hu 2025, REINFORCE++, arXiv 2501.03262",
     family: "baselines",
     kind: Kind::Advantage,
+    objective: PPO_CLIP,
     formula: "A = whiten(r - mean(r))",
     fidelity: "a singleton gets a centred reward of 0, where verl keeps the raw reward (singleton=raw); scale=batch_std_of_centred is rLLM's form",
     parameters: PARAMETERS,

@@ -6,7 +6,7 @@ use super::reinforce::dense_rewards;
 use crate::parts::divergence::DIVERGENCE;
 use crate::parts::returns::{RETURNS, passing};
 use crate::parts::reward::REWARD;
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Kind, PPO_CLIP, Recipe};
 
 /// ReMax: `A_t = sum_{k >= t} r_k - r_greedy`, with the column `reward_baseline`.
 pub const REMAX: Recipe = Recipe {
@@ -15,6 +15,7 @@ pub const REMAX: Recipe = Recipe {
     citation: "Li et al. 2023, ReMax, arXiv 2310.10505",
     family: "baselines",
     kind: Kind::Advantage,
+    objective: PPO_CLIP,
     formula: "A_t = sum_k gamma^k r_{t+k} - r_greedy",
     fidelity: "as verl",
     parameters: &[REWARD, DIVERGENCE, RETURNS],

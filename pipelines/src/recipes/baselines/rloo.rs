@@ -4,7 +4,7 @@ use meed_operators::credit::{Center, Norm, Scale};
 
 use super::outcome::{OUTCOME, outcome_with};
 use crate::parts::norm::{norm, peers};
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Kind, PPO_CLIP, Recipe};
 
 /// RLOO: `A_i = r_i - mean_{j != i}(r_j)`, which is `n / (n - 1) * (r_i - mean(r))`.
 pub const RLOO: Recipe = Recipe {
@@ -13,6 +13,7 @@ pub const RLOO: Recipe = Recipe {
     citation: "Ahmadian et al. 2024, Back to Basics, arXiv 2402.14740; Kool et al. 2019",
     family: "baselines",
     kind: Kind::Advantage,
+    objective: PPO_CLIP,
     formula: "A_i = r_i - mean(r_j, j != i)",
     fidelity: "a singleton gets 0, where verl and rLLM keep the raw reward (singleton=raw)",
     parameters: OUTCOME,

@@ -4,7 +4,7 @@ use meed_operators::credit::{Credit, signal};
 
 use crate::parameters::{Parameter, parameter};
 use crate::parts::divergence::log_ratio;
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Kind, PPO_CLIP, Recipe};
 
 const PARAMETERS: &[Parameter] = &[parameter("coef", "0.001", "coefficient of the divergence")];
 
@@ -15,6 +15,7 @@ pub const KL_IN_REWARD: Recipe = Recipe {
     citation: "Ziegler et al. 2019, arXiv 1909.08593; verl apply_kl_penalty",
     family: "rewards",
     kind: Kind::Reward,
+    objective: PPO_CLIP,
     formula: "r_t - coef * (log p - log p_ref)_t",
     fidelity: "as verl, environment tokens get the penalty too; they carry no advantage",
     parameters: &[PARAMETERS],

@@ -5,7 +5,7 @@ use meed_operators::credit::{Credit, if_present, signal};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::norm::trainable_tokens;
 use crate::parts::reward::overlong_penalty;
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Kind, PPO_CLIP, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter("max_length", "16384", "greatest length in tokens"),
@@ -26,6 +26,7 @@ pub const OVERLONG_PENALTY: Recipe = Recipe {
     citation: "Yu et al. 2025, DAPO, arXiv 2503.14476",
     family: "rewards",
     kind: Kind::Reward,
+    objective: PPO_CLIP,
     formula: "r - factor * clamp((len - (max - buffer)) / buffer, 0, 1)",
     fidelity: "capped as OpenRLHF and DAPO; cap=false is NeMo-RL and AReaL",
     parameters: &[PARAMETERS],

@@ -3,7 +3,7 @@
 use meed_operators::credit::{Credit, if_present, signal, text, when};
 
 use crate::parameters::{Parameter, parameter};
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Kind, PPO_CLIP, Recipe};
 
 const PARAMETERS: &[Parameter] = &[parameter("factor", "0.0", "factor of the reward of a truncated rollout")];
 
@@ -14,6 +14,7 @@ pub const TRUNCATED_REWARD: Recipe = Recipe {
     citation: "NeMo-RL reward shaping",
     family: "rewards",
     kind: Kind::Reward,
+    objective: PPO_CLIP,
     formula: "r * (truncated ? factor : 1)",
     fidelity: "as NeMo-RL",
     parameters: &[PARAMETERS],

@@ -10,7 +10,7 @@ use meed_operators::credit::{
 use meed_operators::signals::PrefixTree;
 
 use crate::parameters::{Parameter, Parameters, parameter};
-use crate::recipe::{Kind, Plan, Recipe};
+use crate::recipe::{Kind, PPO_CLIP, Plan, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter("scale", "std", "std: divide by the group's deviation; none"),
@@ -36,6 +36,7 @@ pub const TEMPO: Recipe = Recipe {
     citation: "arXiv 2509.18314; compute_tempo_outcome_advantage",
     family: "trees",
     kind: Kind::Advantage,
+    objective: PPO_CLIP,
     formula: "A = (r - mean(r) + difference(branch_value)) / (std(r) + eps)",
     fidelity: "a singleton gets 0 where the reference divides by NaN; ties of hepo's entropies share their rank",
     parameters: &[PARAMETERS],
