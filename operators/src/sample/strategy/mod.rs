@@ -1,13 +1,26 @@
 //! Strategies: which rollouts are sampled, from where, and how many.
 
 mod branch_points;
+mod groups;
+mod guide;
 mod independent;
+mod knapsack;
 mod nodes;
+mod r3l;
+mod refill;
+mod slate;
 mod tree;
 
 pub use branch_points::{BranchPoint, BranchScores, appo_branch_scores, choose_branch_points};
+pub use guide::{AccuracyFilter, Guide, Hint, Verdict};
 pub use independent::Independent;
+pub use knapsack::{Knapsack, allocate_rollouts, rollout_value};
 pub use nodes::{Branch, tree_nodes};
+pub use r3l::{
+    GuidedPrompt, Outcome, Reflection, ReflectionPrompt, RetryFromPivot, Selection, pivot_mask, select,
+};
+pub use refill::{PromptSource, Refill};
+pub use slate::{Slate, selection_probabilities};
 pub use tree::{BranchBy, Tree};
 
 use std::sync::Arc;
