@@ -124,7 +124,7 @@ fn refill_stops_after_its_rounds() {
 fn needs_hints(context: &str, draw: u32) -> String {
     let number = context.chars().find(char::is_ascii_digit).unwrap().to_digit(10).unwrap();
     let can = number % 2 == 1 || context.contains("Hint");
-    if can && draw % 2 == 0 { "right".into() } else { format!("wrong{}", draw % 5) }
+    if can && draw.is_multiple_of(2) { "right".into() } else { format!("wrong{}", draw % 5) }
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn guide_hints_where_all_failed() {
     for row in 0..rows.num_rows() {
         let number: u64 = text(rows, "reference", row).unwrap().parse().unwrap();
         let hinted = flag(rows, "hinted", row).unwrap();
-        assert_eq!(hinted, number % 2 == 0);
+        assert_eq!(hinted, number.is_multiple_of(2));
         assert_eq!(text(rows, "prompt", row), Some(format!("Q{number}: ")));
         assert_eq!(text(rows, "metadata", row).unwrap().contains(r#""seen":"Hint Q"#), hinted);
         let id: u64 = text(rows, "rollout_id", row).unwrap().rsplit_once('/').unwrap().1.parse().unwrap();

@@ -70,7 +70,7 @@ fn walker(context: &str, draw: u32) -> String {
             None => r#"{"outcome": "success", "retry_from_step": null}"#.into(),
         };
     }
-    if draw % 2 == 0 || context.starts_with("Guided") { "r".into() } else { "l".into() }
+    if draw.is_multiple_of(2) || context.starts_with("Guided") { "r".into() } else { "l".into() }
 }
 
 fn sampler(fickle: bool) -> Sampler {
@@ -107,9 +107,9 @@ fn retries_share_the_turns_before_the_pivot() {
     // Guided walkers always go right, so every retry is a full success and better than its base.
     assert_eq!(count("guided_retry"), count("retry"));
     assert_eq!(count("reflection"), 24);
-    for row in 0..rows.num_rows() {
+    for (row, kind) in kinds.iter().enumerate() {
         let ends = integers(rows, "step_ends", row);
-        match kinds[row].as_deref().unwrap() {
+        match kind.as_deref().unwrap() {
             "retry" => {
                 let parent = text(rows, "parent_rollout_id", row);
                 let base = ids.iter().position(|id| *id == parent).unwrap();

@@ -149,11 +149,9 @@ impl Strategy for Slate {
                     None => live.episode.end(Status::Error, Some("no candidate has a reward".to_owned())),
                 }
             }
-            for (at, &index) in going.iter().enumerate() {
-                for row in at * count..(at + 1) * count {
-                    let selected = chosen[index] == Some((step, row));
-                    candidates[row].signals.insert("selected".to_owned(), Value::from(selected));
-                }
+            for (row, candidate) in candidates.iter_mut().enumerate() {
+                let selected = chosen[going[row / count]] == Some((step, row));
+                candidate.signals.insert("selected".to_owned(), Value::from(selected));
             }
             round.answer_steps(&mut lives, step_end.as_deref()).await?;
             steps.push(Candidates { episodes: candidates, judged });
@@ -225,5 +223,5 @@ fn drawn(chances: &[f64], key: RandomKey, step: usize) -> Option<usize> {
         uniform < below
     });
     // Rounding can leave the sum a little short of 1.
-    hit.or_else(|| possible().last()).map(|(number, _)| number)
+    hit.or_else(|| possible().next_back()).map(|(number, _)| number)
 }
