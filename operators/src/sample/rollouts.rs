@@ -88,12 +88,12 @@ impl<'a> RolloutBuilder<'a> {
     }
 }
 
-/// The batch of these episodes with columns that the strategy knows only later.
-pub(super) fn with_signals(
-    batch: RecordBatch,
-    episodes: &[Episode],
-    fields: &[Field],
-) -> Result<RecordBatch> {
+/// The rollouts of these episodes, in their order, with columns that a strategy fills only after the
+/// rollouts were judged.
+///
+/// # Errors
+/// `Error::Data` where a column has a value of another type.
+pub fn with_signals(batch: RecordBatch, episodes: &[Episode], fields: &[Field]) -> Result<RecordBatch> {
     add_signals(batch, &episodes.iter().collect::<Vec<_>>(), fields)
 }
 

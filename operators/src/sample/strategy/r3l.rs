@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, new_null_array};
-use arrow::compute::concat_batches;
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, new_null_array};
+use arrow::compute::{concat_batches, filter_record_batch, not};
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use async_trait::async_trait;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::Strategy;
 use super::groups::rewards;
+use super::pivot::{FULL_REWARD, Outcome, Reflection, pivot_mask, select};
 use crate::Result;
 use crate::columns::list_of;
 use crate::sample::judging::replace;
-use crate::sample::rollouts::with_signals;
-use crate::sample::{Episode, Prompt, RolloutBuilder, Round, Sampled};
+use crate::sample::{Episode, Prompt, RolloutBuilder, Round, Sampled, with_signals};
 
 /// What the policy is asked about a rollout of its own, given the prompt, the rollout and its reward.
 pub type ReflectionPrompt = dyn Fn(&Prompt, &Episode, Option<f64>) -> String + Send + Sync;
@@ -26,7 +25,7 @@ pub type GuidedPrompt = dyn Fn(&Prompt, &str) -> String + Send + Sync;
 /// Reflect-then-retry sampling (R3L; shiweijiezero/R3L, `R3L_workflow.py`). Half of the group are base
 /// rollouts. The policy reflects on each; where the reflection names a turn to retry from, the turns
 /// before it are kept, repeated to a fresh environment, and the rest is sampled again with the reflection
-/// as guidance. What enters training is said by [`select`].
+/// as guidance. What enters training is said by [`select`](super::select).
 ///
 /// Base rollouts and retries form the prompt's group. A retry is recorded under the plain prompt, though
 /// its log-probabilities from the pivot on are those under the guided one (`sample.seen` in `metadata`);
@@ -38,84 +37,10 @@ pub type GuidedPrompt = dyn Fn(&Prompt, &str) -> String + Send + Sync;
 /// `retry_from_step` and `token_train_mask`: `token_mask` without the turns that base and retry share.
 #[derive(Clone)]
 pub struct RetryFromPivot {
-    /// Asks for a reflection. The answer is to hold a JSON object, see [`Reflection::parse`].
+    /// Asks for a reflection. The answer is to hold a JSON object, see [`Reflection::parse`](super::Reflection::parse).
     pub reflection_prompt: Arc<ReflectionPrompt>,
     /// Gives the guidance of a retry.
     pub guided_prompt: Arc<GuidedPrompt>,
-}
-
-/// What the policy says about a rollout of its own.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub struct Reflection {
-    /// `success`, `success_but_inefficient` or `failure`; anything else is no reflection.
-    pub outcome: String,
-    /// The policy turn from which to try again, from 0.
-    #[serde(default)]
-    pub retry_from_step: Option<usize>,
-}
-
-impl Reflection {
-    /// The JSON object in a text, from the first brace to the last; `None` where there is none.
-    ///
-    /// ```
-    /// use meed_operators::sample::strategy::Reflection;
-    /// let said = r#"I went left. {"outcome": "failure", "retry_from_step": 2}"#;
-    /// assert_eq!(Reflection::parse(said).and_then(|it| it.retry_from_step), Some(2));
-    /// assert_eq!(Reflection::parse("no idea"), None);
-    /// ```
-    pub fn parse(text: &str) -> Option<Self> {
-        let object = text.get(text.find('{')?..=text.rfind('}')?)?;
-        serde_json::from_str(object).ok()
-    }
-
-    /// The turn to retry from, where the reflection is valid for a rollout of so many turns.
-    pub fn pivot(&self, turns: usize) -> Option<usize> {
-        let failed = matches!(self.outcome.as_str(), "failure" | "success_but_inefficient");
-        self.retry_from_step.filter(|pivot| failed && *pivot < turns)
-    }
-}
-
-/// How a rollout went.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outcome {
-    /// Its reward, where it is known.
-    pub reward: Option<f64>,
-    /// Number of policy turns.
-    pub turns: usize,
-}
-
-/// What of a base rollout, its reflection and its retry enters training.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// The retry, whose first turns are those of the base; so many are masked in both.
-    pub retry_from: Option<usize>,
-    /// The reflection.
-    pub reflection: bool,
-    /// The retry once more, with the guidance in its prompt.
-    pub guided: bool,
-}
-
-/// Reward of a full success.
-const FULL_REWARD: f64 = 1.0;
-
-/// The base rollout always enters training. Its retry does, where the reflection is valid. Reflection and
-/// guided retry do, where the retry is a full success and better than the base: more reward or fewer
-/// turns. So does a reflection that calls a full success one.
-pub fn select(base: Outcome, reflection: Option<&Reflection>, retry: Option<Outcome>) -> Selection {
-    let full = |outcome: Outcome| outcome.reward.is_some_and(|reward| reward >= FULL_REWARD);
-    let pivot = reflection.and_then(|reflection| reflection.pivot(base.turns));
-    if let (Some(pivot), Some(retry)) = (pivot, retry) {
-        let improved = full(retry) && (retry.reward > base.reward || retry.turns < base.turns);
-        return Selection { retry_from: Some(pivot), reflection: improved, guided: improved };
-    }
-    let praised = reflection.is_some_and(|reflection| reflection.outcome == "success");
-    Selection { reflection: praised && full(base), ..Selection::default() }
-}
-
-/// The mask of a rollout without its first `turns` policy turns, whose tokens end at `ends`.
-pub fn pivot_mask(mask: &[bool], policy_ends: &[usize], turns: usize) -> Vec<bool> {
-    let start = turns.checked_sub(1).and_then(|last| policy_ends.get(last)).copied().unwrap_or(0);
-    mask.iter().enumerate().map(|(token, trained)| *trained && token >= start).collect()
 }
 
 #[async_trait]
@@ -211,9 +136,9 @@ impl Strategy for RetryFromPivot {
         let base_rows = with_signals(base_judged.rollouts, &bases, &columns())?;
         let retry_rows = with_signals(retry_judged.rollouts, &retries, &columns())?;
         let schema = base_rows.schema();
-        let kept = arrow::array::BooleanArray::from(kept_retries);
-        let dropped = arrow::compute::filter_record_batch(&retry_rows, &arrow::compute::not(&kept)?)?;
-        let retry_rows = arrow::compute::filter_record_batch(&retry_rows, &kept)?;
+        let kept = BooleanArray::from(kept_retries);
+        let dropped = filter_record_batch(&retry_rows, &not(&kept)?)?;
+        let retry_rows = filter_record_batch(&retry_rows, &kept)?;
         let aside_rows = rewarded(round, &aside_rows, &schema)?;
         Ok(Sampled {
             rollouts: concat_batches(&schema, [&base_rows, &retry_rows, &aside_rows])?,

@@ -12,7 +12,7 @@ use super::groups::rewards;
 use super::nodes::{Branch, tree_nodes};
 use crate::Result;
 use crate::random::RandomKey;
-use crate::sample::{Episode, JudgedRollouts, Live, Prompt, Round, Sampled, Status};
+use crate::sample::{Episode, JudgedRollouts, Live, Prompt, Round, Sampled, Status, with_signals};
 
 /// Truncated step-level sampling (SLATE, arXiv 2602.23440; algoprog/SLATE): one trajectory per prompt,
 /// for each step of it `group_size` candidates that end with the step. The judge rewards the candidates,
@@ -167,7 +167,7 @@ impl Strategy for Slate {
         }
         let mut judged = Vec::new();
         for Candidates { episodes, judged: step } in steps {
-            let rollouts = crate::sample::rollouts::with_signals(step.rollouts, &episodes, &columns()[2..])?;
+            let rollouts = with_signals(step.rollouts, &episodes, &columns()[2..])?;
             judged.push(JudgedRollouts { rollouts, scores: step.scores });
         }
         let trees: Vec<(String, Vec<Branch>)> =
