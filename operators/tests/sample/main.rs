@@ -4,6 +4,7 @@
 mod budgets;
 mod environments;
 mod fakes;
+mod forks;
 mod golden;
 mod independent;
 mod retries;
