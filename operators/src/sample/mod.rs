@@ -15,7 +15,7 @@ pub use environment::{Environment, Environments, Reset, Transition};
 pub use episode::{Episode, Status, Step};
 pub use history::History;
 pub use judging::{EpisodeReward, JudgeRollouts, JudgedRollouts};
-pub use rollouts::RolloutBuilder;
+pub use rollouts::{RolloutBuilder, with_signals};
 pub use round::{Live, Round};
 pub use sampler::{SampleRequest, Sampled, Sampler};
 pub use strategy::Strategy;

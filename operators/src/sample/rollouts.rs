@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::{Map, Value};
 
 use super::Episode;
+use super::judging::replace;
 use crate::columns::{OnError, Table, accept};
 use crate::policy::Tokenizer;
 use crate::{Error, Place, Result};
@@ -27,8 +28,8 @@ pub struct RolloutBuilder<'a> {
 }
 
 impl<'a> RolloutBuilder<'a> {
-    /// A builder of rows with the columns that a strategy adds: `Boolean`, `Int64`, `Float64` or
-    /// `Utf8`. Every batch of a strategy has them, so that all batches have one schema.
+    /// A builder of rows with the columns that a strategy adds: `Boolean`, `Int64`, `Float64`,
+    /// `Utf8` or a list of `Boolean`. Every batch of a strategy has them, so that all batches have one schema.
     pub fn new(iteration: i64, tokenizer: &'a dyn Tokenizer, added: &[Field]) -> Self {
         RolloutBuilder { iteration, tokenizer, added: added.to_vec(), episodes: Vec::new() }
     }
@@ -65,9 +66,9 @@ impl<'a> RolloutBuilder<'a> {
             ("token_mask", mask(episodes)),
             ("token_rollout_logprobs", floats(episodes, |episode| &episode.logprobs)),
             ("token_entropies", floats(episodes, |episode| &episode.entropies)),
-            ("step_ends", integers(episodes, |episode| ends(episode))),
+            ("step_ends", integers(episodes, ends)),
             ("step_kinds", texts(episodes, |step| Some(kind(step.policy)))),
-            ("step_turns", integers(episodes, |episode| turns(episode))),
+            ("step_turns", integers(episodes, turns)),
             ("step_states", texts(episodes, |step| step.state.as_deref())),
             ("step_actions", texts(episodes, |step| step.action.as_deref())),
             ("step_texts", texts(episodes, |step| step.text.as_deref())),
@@ -81,13 +82,26 @@ impl<'a> RolloutBuilder<'a> {
             fields.push(Field::new(name, array.data_type().clone(), nullable));
             arrays.push(array);
         }
-        for field in self.added {
-            arrays.push(added(episodes, &field)?);
-            fields.push(field.with_nullable(true));
-        }
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
+        let batch = add_signals(batch, episodes, &self.added)?;
         Ok(accept(batch, "sampled rollouts", 0, OnError::Fail)?.0)
     }
+}
+
+/// The rollouts of these episodes, in their order, with columns that a strategy fills only after the
+/// rollouts were judged.
+///
+/// # Errors
+/// `Error::Data` where a column has a value of another type.
+pub fn with_signals(batch: RecordBatch, episodes: &[Episode], fields: &[Field]) -> Result<RecordBatch> {
+    add_signals(batch, &episodes.iter().collect::<Vec<_>>(), fields)
+}
+
+fn add_signals(mut batch: RecordBatch, episodes: &[&Episode], fields: &[Field]) -> Result<RecordBatch> {
+    for field in fields {
+        batch = replace(batch, field.name(), added(episodes, field)?)?;
+    }
+    Ok(batch)
 }
 
 /// An episode that nothing has ended is cut off by whoever records it.
@@ -225,10 +239,21 @@ fn added(episodes: &[&Episode], field: &Field) -> Result<ArrayRef> {
             let text = |value: &Value| value.as_str().map(str::to_owned);
             Arc::new(StringArray::from(cells(episodes, value, text, wrong)?))
         }
+        DataType::List(inner) if inner.data_type() == &DataType::Boolean => {
+            let flags = |value: &Value| -> Option<Vec<bool>> {
+                value.as_array()?.iter().map(Value::as_bool).collect()
+            };
+            let mut lists = ListBuilder::new(BooleanBuilder::new()).with_field(element(DataType::Boolean));
+            for row in cells(episodes, value, flags, wrong)? {
+                lists.values().append_slice(row.as_deref().unwrap_or_default());
+                lists.append(row.is_some());
+            }
+            Arc::new(lists.finish())
+        }
         other => {
             return Err(Error::usage(
                 format!("a strategy cannot add the column `{name}` of type {other}"),
-                "Boolean, Int64, Float64 or Utf8",
+                "Boolean, Int64, Float64, Utf8 or a list of Boolean",
             ));
         }
     })

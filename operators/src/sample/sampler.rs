@@ -64,6 +64,9 @@ pub struct Sampled {
     pub scores: Vec<RecordBatch>,
     /// Rows of `nodes`, where the strategy makes trees.
     pub nodes: Option<RecordBatch>,
+    /// Judged rollouts that the strategy left out, where it chooses: not to be trained on, but part of
+    /// how often prompts are solved. Their scores are among `scores`.
+    pub dropped: Option<RecordBatch>,
 }
 
 impl Sampler {
@@ -105,6 +108,7 @@ impl Sampler {
         let prompts: Vec<Arc<Prompt>> = request.prompts.iter().cloned().map(Arc::new).collect();
         let mut sampled = self.strategy.sample(&round, &prompts).await?;
         sampled.rollouts = in_canonical_order(sampled.rollouts)?;
+        sampled.dropped = sampled.dropped.map(in_canonical_order).transpose()?;
         Ok(sampled)
     }
 
@@ -161,7 +165,7 @@ impl Sampled {
         }
         let rollouts = concat_batches(&schema, rounds.iter().map(|round| &round.rollouts))?;
         let scores = rounds.into_iter().flat_map(|round| round.scores).collect();
-        Ok(Sampled { rollouts, scores, nodes: None })
+        Ok(Sampled { rollouts, scores, nodes: None, dropped: None })
     }
 }
 

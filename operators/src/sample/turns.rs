@@ -42,6 +42,40 @@ impl Round<'_> {
         Ok(lives.into_iter().map(|live| live.episode).collect())
     }
 
+    /// Runs episodes of one turn that no environment answers.
+    ///
+    /// # Errors
+    /// A failure of the policy.
+    pub async fn run_alone(&self, episodes: Vec<Episode>, turn_end: Option<&str>) -> Result<Vec<Episode>> {
+        let mut lives: Vec<Live> = episodes.into_iter().map(Live::alone).collect();
+        self.speak(&mut lives, turn_end).await?;
+        self.answer(&mut lives, turn_end).await?;
+        Ok(lives.into_iter().map(|live| live.episode).collect())
+    }
+
+    /// Ends the steps of trajectories that go on: in an environment by its answer, alone with the end
+    /// token or the limit of tokens only.
+    ///
+    /// # Errors
+    /// As [`Round::answer`].
+    pub async fn answer_steps(&self, lives: &mut [Live], turn_end: Option<&str>) -> Result<()> {
+        if self.sampler.environments.is_some() {
+            return self.answer(lives, turn_end).await;
+        }
+        for episode in lives.iter_mut().map(|live| &mut live.episode) {
+            if episode.status.is_some() {
+                continue;
+            }
+            self.close(episode, None, None);
+            if episode.tokens.last().is_some_and(|token| self.sampler.ends().contains(token)) {
+                episode.end(Status::Complete, None);
+            } else if episode.tokens.len() >= self.sampler.max_tokens {
+                episode.end(Status::Truncated, Some("token limit".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
     /// The text that ends a turn of the policy, where the environments say one.
     pub fn turn_end(&self) -> Option<String> {
         self.sampler.environments.as_ref()?.turn_end().map(str::to_owned)

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{ArrowPrimitiveType, Field, Float32Type, Float64Type, Int32Type, Schema};
+use arrow::datatypes::{ArrowPrimitiveType, Field, Float32Type, Float64Type, Int32Type, Int64Type, Schema};
 use async_trait::async_trait;
 use meed_operators::Result;
 use meed_operators::columns::{OnError, accept};
@@ -86,6 +86,42 @@ impl Policy for Dice {
             }
         }
         Ok(scores)
+    }
+}
+
+/// Says what a function of the text so far and of a draw says, and ends.
+pub struct Script(pub fn(&str, u32) -> String);
+
+impl Policy for Script {
+    fn version(&self) -> i64 {
+        0
+    }
+
+    fn generate(&self, continuations: &[Continuation], sampling: &Sampling) -> Result<Vec<Generated>> {
+        let answer = |asked: &Continuation| {
+            let mut context = asked.context.clone();
+            let draw = asked.key.at(asked.position).next_u32();
+            let mut tokens = Characters.encode(&(self.0)(&Characters.decode(&context)?, draw))?;
+            tokens.push(Characters.end());
+            tokens.truncate(asked.max_tokens);
+            let mut generated = Generated::default();
+            for token in tokens {
+                generated.logprobs.push(Dice::logprob(&context, token));
+                generated.entropies.push(Dice::entropy(&context));
+                generated.tokens.push(token);
+                generated.stopped = sampling.stop_tokens.contains(&token);
+                context.push(token);
+                if generated.stopped {
+                    break;
+                }
+            }
+            Ok(generated)
+        };
+        continuations.iter().map(answer).collect()
+    }
+
+    fn score(&self, batch: &TokenBatch, temperature: f64) -> Result<TokenScores> {
+        Dice { end_in: 1, alphabet: "", calls: AtomicUsize::new(0) }.score(batch, temperature)
     }
 }
 
@@ -173,6 +209,20 @@ pub fn texts(batch: &RecordBatch, name: &str) -> Vec<Option<String>> {
     (0..batch.num_rows()).map(|row| text(batch, name, row)).collect()
 }
 
+pub fn flag(batch: &RecordBatch, name: &str, row: usize) -> Option<bool> {
+    let column = batch.column_by_name(name).unwrap().as_boolean();
+    column.is_valid(row).then(|| column.value(row))
+}
+
+pub fn integer(batch: &RecordBatch, name: &str, row: usize) -> Option<i64> {
+    let column = batch.column_by_name(name).unwrap().as_primitive::<Int64Type>();
+    column.is_valid(row).then(|| column.value(row))
+}
+
+pub fn flags(batch: &RecordBatch, name: &str, row: usize) -> Vec<bool> {
+    list(batch, name, row).as_boolean().iter().map(Option::unwrap).collect()
+}
+
 pub fn rewards(batch: &RecordBatch) -> Vec<Option<f64>> {
     batch.column_by_name("reward").unwrap().as_primitive::<Float64Type>().iter().collect()
 }
@@ -198,11 +248,17 @@ pub fn doubles(batch: &RecordBatch, name: &str, row: usize) -> Vec<Option<f64>> 
 }
 
 pub fn mask(batch: &RecordBatch, row: usize) -> Vec<bool> {
-    list(batch, "token_mask", row).as_boolean().iter().map(Option::unwrap).collect()
+    flags(batch, "token_mask", row)
 }
 
 pub fn step_texts(batch: &RecordBatch, name: &str, row: usize) -> Vec<Option<String>> {
     list(batch, name, row).as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect()
+}
+
+/// What a rollout was sampled from, where that is not its prompt.
+fn seen(batch: &RecordBatch, row: usize) -> Option<String> {
+    let metadata: serde_json::Value = serde_json::from_str(&text(batch, "metadata", row)?).unwrap();
+    metadata["sample"]["seen"].as_str().map(str::to_owned)
 }
 
 /// Checks what holds for every sampled row: log-probabilities stand exactly where the mask is true and
@@ -212,10 +268,19 @@ pub fn check_rows(batch: &RecordBatch) {
         let (tokens, mask) = (integers(batch, "token_ids", row), mask(batch, row));
         let mut context = integers(batch, "prompt_ids", row);
         assert_eq!(context, Characters.encode(&text(batch, "prompt", row).unwrap()).unwrap());
+        if let Some(seen) = seen(batch, row) {
+            context = Characters.encode(&seen).unwrap();
+        }
         assert_eq!(text(batch, "response", row).unwrap(), Characters.decode(&tokens).unwrap());
         let logprobs = floats(batch, "token_rollout_logprobs", row);
         let entropies = floats(batch, "token_entropies", row);
+        // What a retry shares with its base was sampled from the base's prompt.
+        let pivot = batch.column_by_name("token_train_mask").map(|_| flags(batch, "token_train_mask", row));
         for (at, token) in tokens.iter().enumerate() {
+            if mask[at] && pivot.as_ref().is_some_and(|trained| !trained[at]) {
+                context.push(*token);
+                continue;
+            }
             let wanted = mask[at].then(|| Dice::logprob(&context, *token));
             assert_eq!(logprobs[at], wanted, "row {row}, token {at}");
             assert_eq!(entropies[at], mask[at].then(|| Dice::entropy(&context)), "row {row}, token {at}");

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use arrow::array::{RecordBatch, UInt64Array};
+use arrow::compute::take_record_batch;
+use async_trait::async_trait;
+use meed_operators::Result;
 use meed_operators::policy::{Characters, Tokenizer};
-use meed_operators::sample::{History, Prompt, Sampler};
+use meed_operators::sample::{History, JudgeRollouts, JudgedRollouts, Prompt, Sampler};
 
 use super::fakes::{
     Dice, Rule, check_rows, even, integers, joined, prompts, rewards, sample, sample_with, text, texts,
@@ -96,4 +100,35 @@ fn no_prompts_give_no_rows_of_the_same_schema() {
     );
     assert_eq!(none.rollouts.num_rows(), 0);
     assert_eq!(none.rollouts.schema(), some.rollouts.schema());
+}
+
+/// Does to the rows what a judge must not do.
+struct Meddler(fn(RecordBatch) -> RecordBatch);
+
+#[async_trait]
+impl JudgeRollouts for Meddler {
+    async fn judge_rollouts(&self, rollouts: RecordBatch) -> Result<JudgedRollouts> {
+        Ok(JudgedRollouts { rollouts: (self.0)(rollouts), scores: Vec::new() })
+    }
+}
+
+#[test]
+fn judges_return_the_rows_that_they_were_given() {
+    let refused = |meddle| {
+        let judge = Meddler(meddle);
+        let outcome =
+            sample_with(&sampler(2, 5), Dice::new(4, "ab"), &prompts(2), &judge, &History::default());
+        outcome.unwrap_err().to_string()
+    };
+    assert_eq!(refused(|rows| rows.slice(1, 3)), "column iteration: the judge changed it");
+    let reversed = |rows: RecordBatch| {
+        take_record_batch(&rows, &UInt64Array::from_iter_values((0..rows.num_rows() as u64).rev())).unwrap()
+    };
+    assert_eq!(refused(reversed), "column group_id: the judge changed it");
+    let nameless = |rows: RecordBatch| {
+        let kept: Vec<usize> =
+            (0..rows.num_columns()).filter(|at| rows.schema().field(*at).name() != "reward").collect();
+        rows.project(&kept).unwrap()
+    };
+    assert_eq!(refused(nameless), "column reward: `reward` or `reward_status` is gone, or has another type");
 }

@@ -38,10 +38,11 @@ pub enum BranchBy {
 /// Of the group's rollouts, `initial` start at the prompt; the rest are branches of those.
 ///
 /// Adds the columns `kind` (`init` or `branch`), `parent_rollout_id`, `split_token` (the last token that
-/// is shared with the parent) and `branch_score`, and the tree as rows of `nodes`.
+/// is shared with the parent) and `branch_score`, and the tree as rows of `nodes`. A group without a place
+/// to branch at gets no branches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tree {
-    /// Rollouts that start at the prompt; at most the group size.
+    /// Rollouts that start at the prompt: 1 to the group size.
     pub initial: usize,
     /// Where the others start.
     pub branch_by: BranchBy,
