@@ -14,8 +14,8 @@ use super::Task;
 enum Question {
     /// Is the problem solved?
     Outcome,
-    /// Can it still be solved after each step?
-    StillSolvable,
+    /// Was each step a good one?
+    Steps,
 }
 
 /// A task as a judge of rollouts whose prompts it made.
@@ -35,14 +35,14 @@ impl TaskJudge {
     }
 
     /// The step oracle, where the task has one: a score per step, called `oracle`, which is 1 where the
-    /// problem can still be solved after it, 0 where it cannot, and null at steps of the environment.
+    /// step was a good one, 0 where it was not, and null at steps of the environment.
     pub fn oracle(task: &'static dyn Task) -> Option<Self> {
-        task.has_oracle().then_some(TaskJudge { task, question: Question::StillSolvable })
+        task.has_oracle().then_some(TaskJudge { task, question: Question::Steps })
     }
 }
 
 /// The steps of a rollout: texts of the policy's, and for each step whether it is the policy's.
-struct Steps {
+struct Spoken {
     turns: Vec<String>,
     policy: Vec<bool>,
 }
@@ -52,7 +52,7 @@ impl Judge for TaskJudge {
     fn name(&self) -> &str {
         match self.question {
             Question::Outcome => "outcome",
-            Question::StillSolvable => "oracle",
+            Question::Steps => "oracle",
         }
     }
 
@@ -67,7 +67,7 @@ impl Judge for TaskJudge {
     fn level(&self) -> &str {
         match self.question {
             Question::Outcome => "rollout",
-            Question::StillSolvable => "step",
+            Question::Steps => "step",
         }
     }
 
@@ -90,8 +90,8 @@ impl Judge for TaskJudge {
         let broken = |error: meed_operators::Error| Failure::Error(error.to_string());
         match self.question {
             Question::Outcome => Ok(vec![Some(self.task.grade(&prompt, &turns).map_err(broken)?)]),
-            Question::StillSolvable => {
-                let scores = self.task.still_solvable(&prompt, &turns).map_err(broken)?;
+            Question::Steps => {
+                let scores = self.task.step_scores(&prompt, &turns).map_err(broken)?;
                 let scores = scores.ok_or_else(|| missing("an oracle of this task"))?;
                 let mut scores = scores.into_iter();
                 Ok(steps.policy.iter().map(|policy| if *policy { scores.next() } else { None }).collect())
@@ -102,12 +102,12 @@ impl Judge for TaskJudge {
 
 impl TaskJudge {
     /// The steps, or the response as the only one where a task has a single turn.
-    fn steps(&self, rollout: Judged<'_>) -> Result<Steps, Failure> {
+    fn steps(&self, rollout: Judged<'_>) -> Result<Spoken, Failure> {
         let (Some(kinds), Some(texts)) = (list(rollout, "step_kinds"), list(rollout, "step_texts")) else {
             let response = text(rollout, "response").ok_or_else(|| missing("response"))?;
             let single = self.task.limits(self.task.difficulty().default).max_turns == 1;
             return if single {
-                Ok(Steps { turns: vec![response], policy: vec![true] })
+                Ok(Spoken { turns: vec![response], policy: vec![true] })
             } else {
                 Err(missing("step_texts"))
             };
@@ -119,7 +119,7 @@ impl TaskJudge {
             .ok_or_else(|| missing("a kind in step_kinds"))?;
         let said = texts.into_iter().zip(&policy).filter(|(_, policy)| **policy).map(|(text, _)| text);
         let turns = said.collect::<Option<_>>().ok_or_else(|| missing("a text in step_texts"))?;
-        Ok(Steps { turns, policy })
+        Ok(Spoken { turns, policy })
     }
 }
 

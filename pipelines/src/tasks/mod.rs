@@ -1,12 +1,21 @@
 //! Tasks that ship with the project: prompts without end, a verifier, and solutions to warm up on.
 
 mod arithmetic;
+mod calculator;
+mod game24;
 mod judge;
+mod key_door;
 mod problems;
+mod simulation;
+mod strings;
 
 pub use arithmetic::ARITHMETIC;
+pub use calculator::CALCULATOR;
+pub use game24::GAME24;
 pub use judge::TaskJudge;
+pub use key_door::KEY_DOOR;
 pub use problems::Problems;
+pub use strings::STRINGS;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +25,7 @@ use meed_operators::{Error, Result};
 use rand_chacha::ChaCha8Rng;
 
 /// All tasks; the first is the default of `meed train`.
-pub const TASKS: &[&dyn Task] = &[&ARITHMETIC];
+pub const TASKS: &[&dyn Task] = &[&ARITHMETIC, &GAME24, &CALCULATOR, &KEY_DOOR, &STRINGS];
 
 /// The task of a name.
 ///
@@ -126,12 +135,12 @@ pub trait Task: Send + Sync {
     /// A prompt or reference that is not of this task.
     fn grade(&self, prompt: &Prompt, turns: &[&str]) -> Result<f64>;
 
-    /// The step oracle, where the task has one: per turn of the policy, 1 where the problem can still
-    /// be solved after it, else 0.
+    /// The step oracle, where the task has one: per turn of the policy, 1 where it was a good one, else
+    /// 0. What is good, the task says: the problem can still be solved, or is nearer to its solution.
     ///
     /// # Errors
     /// As [`Task::grade`].
-    fn still_solvable(&self, prompt: &Prompt, turns: &[&str]) -> Result<Option<Vec<f64>>> {
+    fn step_scores(&self, prompt: &Prompt, turns: &[&str]) -> Result<Option<Vec<f64>>> {
         let _ = (prompt, turns);
         Ok(None)
     }

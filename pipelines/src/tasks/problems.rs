@@ -143,7 +143,7 @@ mod tests {
         for task in TASKS {
             let range = task.difficulty();
             assert!(range.least <= range.default && range.default <= range.most);
-            for difficulty in range.least..=range.most {
+            for difficulty in BTreeSet::from([range.least, range.default, range.most]) {
                 check(*task, Problems::new(*task, difficulty, 5).unwrap());
             }
         }
@@ -153,9 +153,9 @@ mod tests {
     fn held_out_problems_never_occur_in_training_or_warm_up() {
         everywhere(|task, problems| {
             let held_out: BTreeSet<String> =
-                problems.held_out(100).unwrap().into_iter().map(|prompt| prompt.text).collect();
+                problems.held_out(50).unwrap().into_iter().map(|prompt| prompt.text).collect();
             assert!(!held_out.is_empty(), "{} {}", task.name(), problems.difficulty());
-            for index in 0..300 {
+            for index in 0..200 {
                 assert!(!held_out.contains(&problems.training(index).unwrap().text));
                 assert!(!held_out.contains(&problems.warm_up(index).unwrap().prompt.text));
             }
