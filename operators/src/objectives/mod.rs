@@ -13,6 +13,9 @@ mod columns;
 pub mod divergence;
 pub mod policy;
 pub mod ratio;
+pub mod regression;
+pub mod rows;
+mod steps;
 pub mod surrogate;
 
 pub use aggregate::{Aggregate, Mode, Rows};
@@ -34,6 +37,9 @@ pub struct Columns {
     pub offsets: Vec<usize>,
     /// Group of each rollout, numbered from 0.
     pub groups: Vec<usize>,
+    /// Where steps (turns, actions) begin and end, in tokens: one more than there are steps, from 0 to the
+    /// number of tokens, every offset of a rollout among them. Absent where the data has no steps.
+    pub steps: Option<Vec<usize>>,
     /// Per token: whether it is trained on.
     pub mask: Vec<bool>,
     /// Log-probabilities under the current policy: what gradients are with respect to.
@@ -79,6 +85,22 @@ pub struct Loss {
     pub entropies: Option<Vec<f64>>,
     /// Derivative with respect to each token's value, where the objective has a value loss.
     pub values: Option<Vec<f64>>,
+    /// Derivative of the loss of whatever is trained beside the policy (a critic, a baseline head, a reward
+    /// model) with respect to its signal, by the signal's name and as long as it. Those losses are parts;
+    /// an objective says whether `value` has them too.
+    pub signals: BTreeMap<String, Vec<f64>>,
+}
+
+impl Loss {
+    /// No loss: a gradient of 0 for every token.
+    pub fn zero(columns: &Columns) -> Self {
+        Loss { logprobs: vec![0.0; columns.tokens()], ..Loss::default() }
+    }
+
+    /// Names a part or metric.
+    pub fn part(&mut self, name: &str, value: f64) {
+        self.parts.insert(name.to_owned(), value);
+    }
 }
 
 /// What update minimises.

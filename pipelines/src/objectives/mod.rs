@@ -2,6 +2,7 @@
 
 pub mod parts;
 mod policy;
+pub mod recipes;
 
 use meed_operators::objectives::Objective;
 use meed_operators::{Error, Result};
@@ -51,7 +52,7 @@ impl NamedObjective {
 }
 
 /// Every objective, one list per family.
-pub const OBJECTIVES: &[&[&NamedObjective]] = &[policy::POLICY];
+pub const OBJECTIVES: &[&[&NamedObjective]] = &[policy::POLICY, recipes::RECIPES];
 
 /// Every objective, in the order of the list.
 pub fn objectives() -> impl Iterator<Item = &'static NamedObjective> {

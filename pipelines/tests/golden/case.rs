@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::compare::{self, Tolerance};
 use crate::load;
+use crate::recipe_objective;
 
 /// Keys of a case that this test knows. Others fail by name.
 const KEYS: &[&str] = &[
@@ -31,21 +32,23 @@ const KEYS: &[&str] = &[
 ];
 
 pub struct Case {
-    recipe: String,
+    pub recipe: String,
     framework: Option<String>,
-    params: Map<String, Value>,
-    rollouts: Vec<Value>,
-    expected: Map<String, Value>,
-    reference_bug: bool,
+    pub params: Map<String, Value>,
+    pub rollouts: Vec<Value>,
+    pub expected: Map<String, Value>,
+    pub reference_bug: bool,
     corrected: bool,
-    bug: String,
-    tolerance: Tolerance,
-    unknown_key: Option<String>,
+    pub bug: String,
+    pub tolerance: Tolerance,
+    pub unknown_key: Option<String>,
 }
 
 pub enum Outcome {
     /// So many values agree.
     Asserted(usize),
+    /// So many values agree; these keys are the credit's, which comes later.
+    Partly(usize, Vec<String>),
     /// Not asserted, for this reason.
     Listed(String),
 }
@@ -63,13 +66,20 @@ impl Case {
             reference_bug: fields.get("reference_bug").and_then(Value::as_bool).unwrap_or(false),
             corrected: corrected.is_some(),
             expected: corrected.or_else(|| object("expected")).ok_or("expects nothing")?,
-            bug: fields.get("bug").and_then(Value::as_str).unwrap_or("see its note").to_owned(),
+            bug: ["bug", "reference_bug_note"]
+                .iter()
+                .find_map(|key| fields.get(*key)?.as_str())
+                .unwrap_or("see its note")
+                .to_owned(),
             tolerance: Tolerance::read(fields.get("tolerance"), fields.get("precision"))?,
             unknown_key: fields.keys().find(|key| !KEYS.contains(&key.as_str())).cloned(),
         })
     }
 
     pub fn run(&self) -> Result<Outcome, String> {
+        if let Some(outcome) = recipe_objective::run(self) {
+            return outcome;
+        }
         let text = |error: meed_operators::Error| format!("{error}; {}", error.hint());
         let (recipe, mut settings) =
             match named(&self.recipe, self.framework.as_deref(), &self.params).map_err(text)? {

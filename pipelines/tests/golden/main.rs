@@ -7,6 +7,7 @@
 mod case;
 mod compare;
 mod load;
+mod recipe_objective;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ const NOT_ASSERTED: &[&str] = &[
     "preset_slime[4]",
     "preset_tinker[5]",
     "preset_tinker[8]",
+    "slate[3]",
 ];
 
 fn folder() -> PathBuf {
@@ -61,6 +63,14 @@ fn every_case_is_asserted_or_listed() {
                 Ok(Outcome::Asserted(compared)) => {
                     *asserted.entry(stem.clone()).or_default() += 1;
                     values += compared;
+                }
+                Ok(Outcome::Partly(compared, later)) => {
+                    if compared > 0 {
+                        *asserted.entry(stem.clone()).or_default() += 1;
+                        values += compared;
+                    }
+                    let reason = format!("credit recipe comes later ({})", later.join(", "));
+                    listed.entry(reason).or_default().push(label);
                 }
                 Ok(Outcome::Listed(reason)) => listed.entry(reason).or_default().push(label),
                 Err(reason) => failures.push(format!("{label}: {reason}")),

@@ -1,0 +1,58 @@
+//! Objectives that are one method's own, in one file each.
+
+pub mod a2tgpo;
+pub mod a3;
+pub mod appo;
+pub mod archer;
+pub mod guide;
+pub mod habc;
+pub mod light_if_sft;
+pub mod light_if_tea;
+mod logistic;
+pub mod oreal;
+pub mod r3l;
+pub mod rwr;
+pub mod sarm;
+pub mod slate;
+pub mod spa_rl;
+pub mod tsallis;
+
+use super::NamedObjective;
+
+/// In alphabetical order.
+pub const RECIPES: &[&NamedObjective] = &[
+    &a2tgpo::A2TGPO,
+    &a3::A3,
+    &appo::APPO,
+    &archer::ARCHER,
+    &guide::GUIDE,
+    &habc::HABC,
+    &light_if_sft::LIGHT_IF_SFT,
+    &light_if_tea::LIGHT_IF_TEA,
+    &oreal::OREAL,
+    &r3l::R3L,
+    &rwr::RWR,
+    &sarm::SARM,
+    &slate::SLATE,
+    &spa_rl::SPA_RL,
+    &tsallis::TSALLIS,
+];
+
+/// How far an objective of this family agrees with its reference, and what is guessed.
+pub const FIDELITY: &[(&str, &str)] = &[
+    ("a2tgpo", a2tgpo::FIDELITY),
+    ("a3", a3::FIDELITY),
+    ("appo", appo::FIDELITY),
+    ("archer", archer::FIDELITY),
+    ("guide", guide::FIDELITY),
+    ("habc", habc::FIDELITY),
+    ("light_if_sft", light_if_sft::FIDELITY),
+    ("light_if_tea", light_if_tea::FIDELITY),
+    ("oreal", oreal::FIDELITY),
+    ("r3l", r3l::FIDELITY),
+    ("rwr", rwr::FIDELITY),
+    ("sarm", sarm::FIDELITY),
+    ("slate", slate::FIDELITY),
+    ("spa_rl", spa_rl::FIDELITY),
+    ("tsallis", tsallis::FIDELITY),
+];
