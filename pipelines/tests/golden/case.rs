@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::compare::{self, Tolerance};
 use crate::load;
+use crate::objective;
 use crate::recipe_objective;
 
 /// Keys of a case that this test knows. Others fail by name.
@@ -33,12 +34,12 @@ const KEYS: &[&str] = &[
 
 pub struct Case {
     pub recipe: String,
-    framework: Option<String>,
+    pub framework: Option<String>,
     pub params: Map<String, Value>,
     pub rollouts: Vec<Value>,
     pub expected: Map<String, Value>,
     pub reference_bug: bool,
-    corrected: bool,
+    pub corrected: bool,
     pub bug: String,
     pub tolerance: Tolerance,
     pub unknown_key: Option<String>,
@@ -81,6 +82,12 @@ impl Case {
             return outcome;
         }
         let text = |error: meed_operators::Error| format!("{error}; {}", error.hint());
+        if objective::is_one(&self.recipe, &self.params) {
+            return match &self.unknown_key {
+                Some(key) => Err(format!("the key `{key}` is not known")),
+                None => objective::run(self),
+            };
+        }
         let (recipe, mut settings) =
             match named(&self.recipe, self.framework.as_deref(), &self.params).map_err(text)? {
                 Named::Elsewhere(reason) => return Ok(Outcome::Listed(reason)),

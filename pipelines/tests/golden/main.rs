@@ -5,8 +5,10 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
 mod case;
+mod columns;
 mod compare;
 mod load;
+mod objective;
 mod recipe_objective;
 
 use std::collections::BTreeMap;
@@ -27,9 +29,15 @@ const NOT_ASSERTED: &[&str] = &[
     "preset_roll[34]",
     "preset_roll[37]",
     "preset_roll[38]",
+    "preset_roll_loss[0]",
+    "preset_roll_loss[20]",
+    "preset_roll_loss[36]",
+    "preset_roll_loss[45]",
+    "preset_roll_loss[4]",
     "preset_slime[4]",
     "preset_tinker[5]",
     "preset_tinker[8]",
+    "preset_trl_async[7]",
     "slate[3]",
 ];
 

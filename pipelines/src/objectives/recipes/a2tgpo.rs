@@ -34,7 +34,7 @@ pub const A2TGPO: NamedObjective = NamedObjective {
     title: "clip the ratio of each turn, by a range of its own",
     citation: "A^2TGPO, arXiv 2605.06200; compute_policy_loss_gspo_turn",
     formula: "max(-A r, -A clip(r, 1 - c clip_low, 1 + c clip_high)), r = exp(mean log-ratio of the turn)",
-    parameters: &[PARAMETERS, AGGREGATE],
+    parameters: &[PARAMETERS, &AGGREGATE],
     build,
 };
 

@@ -29,7 +29,7 @@ pub const APPO: NamedObjective = NamedObjective {
     title: "dual clip with advantages weighted by the discounted log-ratio of what follows",
     citation: "APPO: Agentic Procedural Policy Optimization, arXiv 2606.12384; compute_policy_loss_future_kl",
     formula: "min(max(-A' r, -A' clip(r)), -A' c where A' < 0), A' = A (1 + weight f)",
-    parameters: &[PARAMETERS, AGGREGATE],
+    parameters: &[PARAMETERS, &AGGREGATE],
     build: |parameters| Ok(Box::new(build(parameters)?)),
 };
 

@@ -29,7 +29,7 @@ pub const LIGHT_IF_TEA: NamedObjective = NamedObjective {
     title: "PPO's clip with an entropy bonus weighted by covariance",
     citation: "Light-IF, Qihoo360; compute_entropy_with_cov",
     formula: "max(-A r, -A clip(r)) - clamp(cov_scale softmax(cov), 0, cov_cap) H + kl_coef KL",
-    parameters: &[PARAMETERS, AGGREGATE],
+    parameters: &[PARAMETERS, &AGGREGATE],
     build,
 };
 

@@ -22,7 +22,7 @@ pub const R3L: NamedObjective = NamedObjective {
     title: "advantage-weighted log-likelihood of retries from their pivot on",
     citation: "R^3L: Reflect-then-Retry Reinforcement Learning; opmd_policy_loss.py, K2Fn",
     formula: "-A log pi / (1 + tau) + kl_coef KL_k2",
-    parameters: &[PARAMETERS, AGGREGATE],
+    parameters: &[PARAMETERS, &AGGREGATE],
     build,
 };
 
