@@ -38,6 +38,7 @@ const NOT_ASSERTED: &[&str] = &[
     "preset_tinker[5]",
     "preset_tinker[8]",
     "preset_trl_async[7]",
+    "prorag[7]",
     "slate[3]",
 ];
 

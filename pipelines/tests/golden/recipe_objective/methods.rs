@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use meed_operators::objectives::{Aggregate, Columns, Loss, Mode, Ratio, Term};
-use meed_pipelines::objectives::recipes::{appo as future, archer as critic, light_if_tea};
+use meed_operators::objectives::{Aggregate, Columns, Loss, Mode, Ratio, Term, Weighting, Weights};
+use meed_pipelines::objectives::recipes::{appo as future, archer as critic, carr, light_if_tea, prorag};
 use serde_json::Value;
 
 use super::check::{Check, SINGLE, text};
@@ -254,6 +254,52 @@ pub fn appo(case: &Case) -> Result {
     let weights = weight.weights(&columns, &log_ratios.values, &columns.advantages);
     check.rows("token_future_weights", &weights)?;
     check.finish(&[])
+}
+
+pub fn carr(case: &Case) -> Result {
+    if case.params.get("piece") != Some(&"importance mask".into()) {
+        return later(case);
+    }
+    let check = Check::new(case, &["low", "high"], &["piece"])?;
+    let columns = check.columns()?;
+    let mut weights = Weights::of(&columns);
+    carr::token_weight(check.number("low")?, check.number("high")?)
+        .weigh(&columns, &[], &mut weights)
+        .map_err(text)?;
+    let losses = &columns.signals["token_losses"];
+    let weighted: Vec<f64> = losses.iter().enumerate().map(|(t, loss)| loss * weights.factor(t)).collect();
+    check.rows("token_losses_weighted", &weighted)?;
+    check.finish(&[])
+}
+
+pub fn prorag(case: &Case) -> Result {
+    let own = ["clip_low", "clip_high", "sequence_cap"];
+    let mut check = Check::new(case, &own, &["step_format", "step_weight", "eps", "aggregation"])?;
+    check.set(
+        "aggregate",
+        match check.text("aggregation") {
+            "mean over rollouts of the mean over tokens" => "seq_mean_token_mean",
+            "sum over trainable tokens / number of ALL completion tokens (masked ones included)" => {
+                "all_tokens"
+            }
+            _ => return Err("aggregation has another value".into()),
+        },
+    );
+    let mut columns = check.columns()?;
+    columns.advantages = check.fed("token_advantages")?;
+    check.value_and_gradient(&check.objective("prorag")?.loss(&columns).map_err(text)?)?;
+    let mut later = vec!["outcome_rewards", "step_scores", "outcome_advantages", "token_advantages"];
+    match check.number("sequence_cap") {
+        Ok(cap) => {
+            let mut weights = Weights::of(&columns);
+            prorag::sequence_weight(cap).weigh(&columns, &[], &mut weights).map_err(text)?;
+            let of_rollouts: Vec<f64> = columns.ranges().map(|range| weights.factor(range.start)).collect();
+            check.rows("sequence_weights", &of_rollouts)?;
+        }
+        // Without a cap the reference has no weights: null.
+        Err(_) => later.push("sequence_weights"),
+    }
+    check.finish(&later)
 }
 
 pub fn light_if(case: &Case) -> Result {

@@ -3,6 +3,7 @@
 
 mod batch;
 mod check;
+mod critics;
 mod methods;
 
 use serde_json::Value;
@@ -16,12 +17,18 @@ pub fn run(case: &Case) -> Option<Result<Outcome, String>> {
         "a3" => methods::a3,
         "appo" => methods::appo,
         "archer" => methods::archer,
+        "carr" => methods::carr,
         "guide" => methods::guide,
+        "ma_rlhf" => critics::ma_rlhf,
         "light_if" => methods::light_if,
         "oreal" => methods::oreal,
+        "poad" => critics::poad,
+        "prorag" => methods::prorag,
         "r3l" => methods::r3l,
         "slate" => methods::slate,
         "spa_rl" => methods::spa_rl,
+        "target_decoupling" => critics::target_decoupling,
+        "text2grad" => critics::text2grad,
         _ => return None,
     };
     Some(match undefined(case) {
