@@ -102,8 +102,11 @@ pub fn a2tgpo(case: &Case) -> Result {
     }
     let loss = check.objective("a2tgpo")?.loss(&columns).map_err(text)?;
     check.value_and_gradient(&loss)?;
-    check.part(&loss, "clip_fraction", "clip_fraction")?;
-    check.part(&loss, "approx_kl", "ppo_kl")?;
+    // Metrics of the reference are token means, whatever the aggregate.
+    check.set("aggregate", "token_mean");
+    let metrics = check.objective("a2tgpo")?.loss(&columns).map_err(text)?;
+    check.part(&metrics, "clip_fraction", "clip_fraction")?;
+    check.part(&metrics, "approx_kl", "ppo_kl")?;
     check.finish(&["token_advantages", "step_advantages", "token_clip_scales", "step_clip_scales"])
 }
 
