@@ -199,3 +199,80 @@ fn spa_rl() {
     let columns = with(batch(), "step_contributions", 80, 8);
     agrees(objective("spa_rl", &[]).as_ref(), &columns, By::Signal("step_contributions"), value);
 }
+
+#[test]
+fn carr_and_prorag() {
+    // Weights to the sampling policy depend on old log-probabilities: they are fixed anyway.
+    let window =
+        [("low", 0.3.into()), ("high", 1.5.into()), ("clip_low", 0.5.into()), ("clip_high", 0.5.into())];
+    agrees(objective("carr", &window).as_ref(), &batch(), By::Logprobs, value);
+    for aggregate in ["all_tokens", "seq_mean_token_mean"] {
+        let settings =
+            [("sequence_cap", 50.0.into()), ("aggregate", aggregate.into()), ("clip_high", 0.5.into())];
+        agrees(objective("prorag", &settings).as_ref(), &batch(), By::Logprobs, value);
+    }
+    let capped = loss(objective("prorag", &[("sequence_cap", 1e-9.into())]).as_ref(), &batch());
+    assert_eq!((capped.value, capped.logprobs), (0.0, vec![0.0; 16]));
+}
+
+#[test]
+fn ma_rlhf() {
+    let ma_rlhf = objective("ma_rlhf", &[("clip", 0.5.into()), ("value_coef", 0.4.into())]);
+    agrees(ma_rlhf.as_ref(), &batch(), By::Logprobs, value);
+    agrees(ma_rlhf.as_ref(), &batch(), By::Values, value);
+}
+
+#[test]
+fn poad() {
+    for (kind, one_sided) in [("huber", false), ("huber", true), ("mse", false)] {
+        let poad = objective(
+            "poad",
+            &[
+                ("clip", 0.5.into()),
+                ("value_loss", kind.into()),
+                ("one_sided", one_sided.into()),
+                ("huber_delta", 0.3.into()),
+                ("kl_limit", serde_json::Value::Null),
+            ],
+        );
+        for by in [By::Logprobs, By::Values, By::Entropies] {
+            agrees(poad.as_ref(), &batch(), by, value);
+        }
+    }
+    let stopped = loss(objective("poad", &[]).as_ref(), &batch());
+    assert!(stopped.parts["approx_kl"] > 0.02 && stopped.parts["policy_updated"] == 0.0);
+    assert_eq!((stopped.logprobs, stopped.entropies), (vec![0.0; 16], Some(vec![0.0; 16])));
+    assert!(stopped.values.is_some_and(|values| values.iter().any(|slope| *slope != 0.0)));
+}
+
+#[test]
+fn target_decoupling() {
+    let mut columns = with(batch(), "token_head_values", 90, 48);
+    columns = with(columns, "token_old_head_values", 91, 48);
+    columns = with(columns, "token_head_returns", 92, 48);
+    for (heads, clip) in [("mean", true), ("auxiliary", true), ("auxiliary", false)] {
+        let settings = [
+            ("clip", 0.5.into()),
+            ("heads", heads.into()),
+            ("aux_weight", 0.3.into()),
+            ("clip_value_loss", clip.into()),
+        ];
+        let objective = objective("target_decoupling", &settings);
+        for by in [By::Logprobs, By::Entropies, By::Signal("token_head_values")] {
+            agrees(objective.as_ref(), &columns, by, value);
+        }
+    }
+    columns.signals.get_mut("token_head_returns").unwrap().pop();
+    let error = objective("target_decoupling", &[]).loss(&columns).expect_err("a value is missing");
+    assert!(error.to_string().contains("heads"), "{error}");
+}
+
+#[test]
+fn text2grad() {
+    let text2grad = objective("text2grad", &[("clip", 0.5.into()), ("value_coef", 0.4.into())]);
+    agrees(text2grad.as_ref(), &batch(), By::Logprobs, value);
+    agrees(text2grad.as_ref(), &batch(), By::Values, value);
+    let skipped = loss(objective("text2grad", &[("ratio_threshold", 0.1.into())]).as_ref(), &batch());
+    assert_eq!((skipped.value, skipped.parts["skipped"]), (0.0, 1.0));
+    assert_eq!((skipped.logprobs, skipped.values), (vec![0.0; 16], Some(vec![0.0; 16])));
+}
