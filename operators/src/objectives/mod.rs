@@ -12,6 +12,7 @@ pub mod clip;
 mod columns;
 pub mod divergence;
 pub mod policy;
+pub mod preference;
 pub mod ratio;
 pub mod surrogate;
 
@@ -62,6 +63,8 @@ pub struct Columns {
     pub returns: Option<Vec<f64>>,
     /// Outcome reward of each rollout.
     pub rewards: Option<Vec<f64>>,
+    /// Preferences between rollouts, for objectives that read pairs.
+    pub pairs: Vec<preference::Pair>,
     /// Any further signal that an objective reads by name; its level is the objective's business.
     pub signals: BTreeMap<String, Vec<f64>>,
 }
@@ -79,6 +82,9 @@ pub struct Loss {
     pub entropies: Option<Vec<f64>>,
     /// Derivative with respect to each token's value, where the objective has a value loss.
     pub values: Option<Vec<f64>>,
+    /// Further lists by name, to look at: `pair_losses`, one per pair, ...; what they are is the
+    /// objective's business.
+    pub outputs: BTreeMap<String, Vec<f64>>,
 }
 
 /// What update minimises.
