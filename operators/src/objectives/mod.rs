@@ -82,6 +82,10 @@ pub struct Loss {
     pub entropies: Option<Vec<f64>>,
     /// Derivative with respect to each token's value, where the objective has a value loss.
     pub values: Option<Vec<f64>>,
+    /// Derivative of the loss of whatever is trained beside the policy (a critic, a baseline head, a reward
+    /// model) with respect to its signal, by the signal's name and as long as it. Those losses are parts;
+    /// an objective says whether `value` has them too.
+    pub signals: BTreeMap<String, Vec<f64>>,
     /// Further lists by name, to look at: `pair_losses`, one per pair, ...; what they are is the
     /// objective's business.
     pub outputs: BTreeMap<String, Vec<f64>>,

@@ -1,7 +1,10 @@
 //! Objectives by name, one file each: what update minimises, with its parameters.
 
+pub mod denoising;
+pub mod judges;
 pub mod parts;
 mod policy;
+pub mod preference;
 
 use meed_operators::objectives::Objective;
 use meed_operators::{Error, Result};
@@ -32,6 +35,14 @@ impl NamedObjective {
         self.parameters.concat()
     }
 
+    /// What is known of its source, and where it deviates from it, as a recipe's `fidelity`; empty where
+    /// nothing is said.
+    pub fn fidelity(&self) -> &'static str {
+        let known = [preference::FIDELITY, judges::FIDELITY, denoising::FIDELITY];
+        let mut texts = known.into_iter().flatten();
+        texts.find(|(name, _)| *name == self.name).map_or("", |(_, fidelity)| *fidelity)
+    }
+
     /// The objective with settings over its defaults.
     ///
     /// ```
@@ -51,7 +62,8 @@ impl NamedObjective {
 }
 
 /// Every objective, one list per family.
-pub const OBJECTIVES: &[&[&NamedObjective]] = &[policy::POLICY];
+pub const OBJECTIVES: &[&[&NamedObjective]] =
+    &[policy::POLICY, preference::PREFERENCE, judges::JUDGES, denoising::DENOISING];
 
 /// Every objective, in the order of the list.
 pub fn objectives() -> impl Iterator<Item = &'static NamedObjective> {

@@ -39,7 +39,7 @@ impl Tolerance {
         Ok(Tolerance { given: given.max(said) })
     }
 
-    fn close(&self, got: f64, wanted: f64, stored: f64) -> bool {
+    pub fn close(&self, got: f64, wanted: f64, stored: f64) -> bool {
         (got - wanted).abs() <= self.given.max(stored) * wanted.abs().max(1.0)
     }
 }

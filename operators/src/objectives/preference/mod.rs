@@ -32,6 +32,7 @@
 //! # Ok::<(), meed_operators::Error>(())
 //! ```
 
+mod draw;
 mod forms;
 mod likelihood;
 mod logistic;
@@ -40,6 +41,7 @@ mod pairs;
 mod scores;
 mod sorted;
 
+pub use draw::draw;
 pub use forms::{
     PairLoss, apo_down, apo_zero, bco_pair, discopop, exo_pair, hinge, ipo, nca_pair, robust, sigmoid,
     sppo_hard,

@@ -47,8 +47,27 @@ impl Columns {
         }
     }
 
+    /// A further signal that has one value per rollout.
+    ///
+    /// # Errors
+    /// A signal that the batch lacks, or of another length.
+    pub fn rollout_signal(&self, name: &str) -> Result<&[f64]> {
+        let values = self.signal(name)?;
+        if values.len() == self.rollouts() {
+            return Ok(values);
+        }
+        Err(Error::usage(
+            format!(
+                "signal {name} of the batch has {} values for {} rollouts",
+                values.len(),
+                self.rollouts()
+            ),
+            "it has one value per rollout",
+        ))
+    }
+
     /// Rollouts of each group, in order of the groups' numbers.
-    pub(crate) fn members(&self) -> Vec<Vec<usize>> {
+    pub fn members(&self) -> Vec<Vec<usize>> {
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for rollout in 0..self.rollouts() {
             groups.entry(self.group(rollout)).or_default().push(rollout);

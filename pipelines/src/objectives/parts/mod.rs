@@ -2,5 +2,6 @@
 
 pub mod aggregate;
 pub mod divergence;
+pub mod function;
 pub mod policy;
 pub mod ratio;
