@@ -1,6 +1,8 @@
 //! Objectives by name, one file each: what update minimises, with its parameters.
 
 pub mod denoising;
+#[cfg(test)]
+mod finite_differences;
 pub mod judges;
 pub mod parts;
 mod policy;
