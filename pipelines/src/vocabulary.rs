@@ -1,5 +1,8 @@
 //! From the neutral vocabulary of golden vectors to recipes and their parameters.
 
+pub mod correction;
+pub mod objective;
+
 use meed_operators::{Error, Result};
 use serde_json::{Map, Value, json};
 
@@ -45,24 +48,11 @@ const LATER_ESTIMATORS: &[(&str, &str)] = &[
     ("turn-level, group mean", "the unbiased turn baseline: comes with the turn recipes"),
 ];
 
-const LATER_STAGES: &[&str] = &[
-    "loss",
-    "aggregate",
-    "kl",
-    "correction",
-    "value_loss",
-    "kl_controller",
-    "filter",
-    "rows",
-    "broadcast",
-    "routing",
-    "metric",
-    "proximal",
-    "step_return",
-    "reduce",
-    "mask",
-    "sample",
-];
+const LATER_STAGES: &[&str] =
+    &["filter", "rows", "broadcast", "routing", "metric", "step_return", "reduce", "mask", "sample"];
+
+/// Versions of a reference that cases name; what differs is said by other words.
+const DESCRIPTIVE_VERSIONS: &[&str] = &["2026-01", "2026-08"];
 
 /// Words that ask for a fault of a reference: the longest row of a batch treated as cut off.
 const FAULTS: &[&str] = &["bootstrap", "unfinished_reward"];
@@ -81,7 +71,7 @@ fn preset_of(framework: &str, params: &Map<String, Value>) -> Option<&'static st
 const DESCRIPTIVE: &[(&str, &[&str])] = &[
     ("stage", &[]),
     ("estimator", &[]),
-    ("version", &["2026-01", "2026-08"]),
+    ("version", DESCRIPTIVE_VERSIONS),
     ("broadcast", &["mask", "all", "segment"]),
     ("scope", &["group", "tokens", "all trainable tokens", "the whole batch"]),
     ("layout", &["rows packed one after another, with prompt tokens between"]),
@@ -145,9 +135,7 @@ pub fn named(recipe: &str, framework: Option<&str>, params: &Map<String, Value>)
             Some(other) => return Err(unknown("kind", &json!(other))),
         },
         later if LATER_STAGES.contains(&later) => {
-            return Ok(Named::Elsewhere(format!(
-                "stage {later}: objectives, corrections and metrics come with the closed loop"
-            )));
+            return Ok(Named::Elsewhere(format!("stage {later}: no recipe or objective computes it")));
         }
         other => return Err(unknown("stage", &json!(other))),
     };

@@ -10,18 +10,41 @@
 pub mod aggregate;
 pub mod clip;
 mod columns;
+pub mod combine;
+pub mod controller;
+pub mod correction;
+pub mod covariance;
 pub mod divergence;
+pub mod entropy;
+pub mod filters;
 pub mod policy;
 pub mod preference;
+pub mod proximal;
 pub mod ratio;
+pub mod real;
 pub mod surrogate;
+pub mod tapered;
+pub mod trust_region;
+pub mod value;
 
 pub use aggregate::{Aggregate, Mode, Rows};
 pub use clip::Clip;
+pub use combine::{Selected, Selection, Sum};
+pub use controller::{Adaptation, KlController};
+pub use correction::{Correction, Level, Outside, Statistic};
+pub use covariance::{ClipCov, KlCov};
 pub use divergence::{Divergence, Estimator, Importance};
+pub use entropy::{EntropyBonus, EntropyController};
+pub use filters::{
+    EntropyMask, OffPolicyMask, RowWeights, SecondMomentFilter, TokenFactor, TotalVariationMask,
+};
 pub use policy::{Advantages, PolicyObjective, Term, Weighting, Weights};
 pub use ratio::{Anchor, Gradient, LogRatios, Pool, Ratio, Span};
+pub use real::Real;
 pub use surrogate::{Surrogate, Token, TokenLosses};
+pub use tapered::{Topr, Vespo};
+pub use trust_region::{MiniRl, Movement, Region, TrustRegion};
+pub use value::{ErrorLoss, ValueLoss};
 
 use std::collections::BTreeMap;
 

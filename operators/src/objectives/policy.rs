@@ -48,8 +48,23 @@ impl Advantages {
 pub struct Weights {
     /// Multiplies the loss of each token.
     pub factors: Vec<f64>,
+    /// Whether each token's loss is kept; one that is not has weight 0, whatever its factor.
+    pub keep: Vec<bool>,
     /// Weight of each token in sums and denominators; 0 takes it out of both.
     pub counted: Vec<f64>,
+}
+
+impl Weights {
+    /// Weight 1 for every token, counted as the batch says.
+    pub fn of(columns: &Columns) -> Self {
+        let tokens = columns.tokens();
+        Weights { factors: vec![1.0; tokens], keep: vec![true; tokens], counted: columns.counted() }
+    }
+
+    /// What multiplies a token's loss.
+    pub fn factor(&self, t: usize) -> f64 {
+        if self.keep[t] { self.factors[t] } else { 0.0 }
+    }
 }
 
 /// A rule that weighs or drops tokens: an off-policy correction, an entropy mask, a filter of
@@ -139,7 +154,7 @@ impl PolicyObjective {
     /// # Errors
     /// A column that a rule needs and the batch lacks.
     pub fn weights(&self, columns: &Columns, advantages: &[f64]) -> Result<Weights> {
-        let mut weights = Weights { factors: vec![1.0; columns.tokens()], counted: columns.counted() };
+        let mut weights = Weights::of(columns);
         for weighting in &self.weightings {
             weighting.weigh(columns, advantages, &mut weights)?;
         }
@@ -166,7 +181,7 @@ impl Objective for PolicyObjective {
             trained += 1.0;
             clipped += f64::from(u8::from(token.clipped));
             drift -= ratios.values[t];
-            let share = coefficients[t] * weights.factors[t];
+            let share = coefficients[t] * weights.factor(t);
             if share != 0.0 {
                 loss.value += share * token.loss;
                 loss.logprobs[t] = share * token.by_logprob;

@@ -145,3 +145,9 @@ pub fn dro(beta: f64) -> Box<dyn Surrogate> {
         ..Token::default()
     }))
 }
+
+impl Surrogate for Box<dyn Surrogate> {
+    fn losses(&self, columns: &Columns, log_ratios: &[f64], advantages: &[f64]) -> Result<TokenLosses> {
+        self.as_ref().losses(columns, log_ratios, advantages)
+    }
+}

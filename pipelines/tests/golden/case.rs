@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::compare::{self, Tolerance};
 use crate::load;
+use crate::objective;
 
 /// Keys of a case that this test knows. Others fail by name.
 const KEYS: &[&str] = &[
@@ -31,16 +32,16 @@ const KEYS: &[&str] = &[
 ];
 
 pub struct Case {
-    recipe: String,
-    framework: Option<String>,
-    params: Map<String, Value>,
-    rollouts: Vec<Value>,
-    expected: Map<String, Value>,
-    reference_bug: bool,
-    corrected: bool,
-    bug: String,
-    tolerance: Tolerance,
-    unknown_key: Option<String>,
+    pub recipe: String,
+    pub framework: Option<String>,
+    pub params: Map<String, Value>,
+    pub rollouts: Vec<Value>,
+    pub expected: Map<String, Value>,
+    pub reference_bug: bool,
+    pub corrected: bool,
+    pub bug: String,
+    pub tolerance: Tolerance,
+    pub unknown_key: Option<String>,
 }
 
 pub enum Outcome {
@@ -73,6 +74,12 @@ impl Case {
 
     pub fn run(&self) -> Result<Outcome, String> {
         let text = |error: meed_operators::Error| format!("{error}; {}", error.hint());
+        if objective::is_one(&self.recipe, &self.params) {
+            return match &self.unknown_key {
+                Some(key) => Err(format!("the key `{key}` is not known")),
+                None => objective::run(self),
+            };
+        }
         let (recipe, mut settings) =
             match named(&self.recipe, self.framework.as_deref(), &self.params).map_err(text)? {
                 Named::Elsewhere(reason) => return Ok(Outcome::Listed(reason)),

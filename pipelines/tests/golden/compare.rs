@@ -39,6 +39,7 @@ impl Tolerance {
         Ok(Tolerance { given: given.max(said) })
     }
 
+    /// Whether a value agrees, with at least the tolerance of how it is stored.
     pub fn close(&self, got: f64, wanted: f64, stored: f64) -> bool {
         (got - wanted).abs() <= self.given.max(stored) * wanted.abs().max(1.0)
     }

@@ -5,8 +5,10 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
 mod case;
+mod columns;
 mod compare;
 mod load;
+mod objective;
 mod pair_objective;
 
 use std::collections::BTreeMap;

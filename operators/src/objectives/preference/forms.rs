@@ -136,9 +136,11 @@ pub fn discopop(beta: f64, tau: f64, chosen: f64, rejected: f64) -> PairLoss {
 mod tests {
     use super::*;
 
+    type Named<'a> = (&'a str, &'a dyn Fn(f64, f64) -> PairLoss);
+
     #[test]
     fn derivatives_are_those_of_the_values() {
-        let forms: [(&str, &dyn Fn(f64, f64) -> PairLoss); 12] = [
+        let forms: [Named<'_>; 12] = [
             ("sigmoid", &|w, l| sigmoid(0.7, 0.1, w, l)),
             ("hinge", &|w, l| hinge(0.7, w, l)),
             ("ipo", &|w, l| ipo(0.7, w, l)),

@@ -17,22 +17,31 @@ const MODES: &[&str] = &[
 ];
 
 /// How token losses become one number.
-pub const AGGREGATE: &[Parameter] = &[
-    parameter(
-        "aggregate",
-        "token_mean",
-        "token_mean, token_sum, seq_mean_token_mean, seq_mean_token_sum, seq_mean_token_sum_norm, group_mean_token_mean, trajectory_mean_token_mean, sum",
-    ),
-    parameter("horizon", "null", "tokens that seq_mean_token_sum_norm divides by"),
-    parameter("divide_by_rows", "false", "seq_mean_token_sum_norm divides by the number of rollouts too"),
-    parameter("denominator", "null", "what sum divides by"),
-    parameter("rows", "all", "rollouts in means over rollouts: all, or those with trainable tokens"),
-    parameter("tokens_eps", "0", "added to numbers of tokens in denominators"),
-    parameter("rows_eps", "0", "added to the number of rollouts in denominators"),
-    parameter("global_tokens", "null", "tokens of the whole step, where a batch is a part of it"),
-    parameter("global_rows", "null", "rollouts of the whole step, where a batch is a part of it"),
-    parameter("parts", "1", "number of parts of the step whose gradients will be averaged"),
-];
+pub const AGGREGATE: [Parameter; 10] = aggregate_by("token_mean");
+
+/// The same with another default.
+pub const fn aggregate_by(mode: &'static str) -> [Parameter; 10] {
+    [
+        parameter(
+            "aggregate",
+            mode,
+            "token_mean, token_sum, seq_mean_token_mean, seq_mean_token_sum, seq_mean_token_sum_norm, group_mean_token_mean, trajectory_mean_token_mean, sum",
+        ),
+        parameter("horizon", "1024", "tokens that seq_mean_token_sum_norm divides by"),
+        parameter("divide_by_rows", "true", "seq_mean_token_sum_norm divides by the number of rollouts too"),
+        parameter("denominator", "null", "what sum divides by"),
+        parameter(
+            "rows",
+            "all",
+            "rollouts in means over rollouts: all, or trainable (with a trainable token)",
+        ),
+        parameter("tokens_eps", "0", "added to numbers of tokens in denominators"),
+        parameter("rows_eps", "0", "added to the number of rollouts in denominators"),
+        parameter("global_tokens", "null", "tokens of the whole step, where a batch is a part of it"),
+        parameter("global_rows", "null", "rollouts of the whole step, where a batch is a part of it"),
+        parameter("parts", "1", "number of parts of the step whose gradients will be averaged"),
+    ]
+}
 
 /// The aggregate of the parameters.
 ///

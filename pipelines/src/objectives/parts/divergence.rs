@@ -1,58 +1,73 @@
 //! Parameters of the divergence in the loss.
 
-use meed_operators::Result;
 use meed_operators::objectives::{Anchor, Divergence, Estimator, Importance};
+use meed_operators::{Error, Result};
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::parameters::{Parameter, Parameters, parameter};
+/// What the parameter `kl` may be.
+pub const KL_MEANING: &str = "null, or {coef, estimator: k1, k2, k3, abs; clamp_log_ratio, clamp_value, straight_through (value of the estimator, gradient of k2), importance: ratio, rollout_ratio, detached_ratio, score_function}";
 
-const FIELDS: &[&str] =
-    &["coef", "estimator", "clamp_log_ratio", "clamp_value", "straight_through", "importance"];
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    coef: f64,
+    #[serde(default)]
+    estimator: Name,
+    clamp_log_ratio: Option<f64>,
+    clamp_value: Option<f64>,
+    #[serde(default)]
+    straight_through: bool,
+    importance: Option<Weight>,
+}
 
-/// The divergence from the reference policy in the loss.
-pub const KL: &[Parameter] = &[parameter(
-    "kl",
-    "null",
-    "null, or {coef, estimator: k1, k2, k3, abs, clamp_log_ratio, clamp_value, straight_through, importance: ratio, rollout_ratio, detached_ratio, score_function}",
-)];
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Name {
+    K1,
+    K2,
+    #[default]
+    K3,
+    Abs,
+}
 
-/// The divergence of the parameter `kl`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Weight {
+    Ratio,
+    RolloutRatio,
+    DetachedRatio,
+    ScoreFunction,
+}
+
+/// The divergence of a value of the parameter `kl`; `None` where null.
 ///
 /// # Errors
 /// Unknown fields and values, by name.
-pub fn divergence(parameters: &Parameters) -> Result<Option<Divergence>> {
-    let Some(fields) = parameters.object("kl", FIELDS)? else {
+pub fn divergence(value: &Value) -> Result<Option<Divergence>> {
+    if value.is_null() {
         return Ok(None);
-    };
-    let estimator = match fields.text("estimator")? {
-        "k1" => Estimator::K1,
-        "k2" => Estimator::K2,
-        "k3" | "" => Estimator::K3,
-        "abs" => Estimator::Abs,
-        _ => return Err(fields.unknown("estimator", &["k1", "k2", "k3", "abs"])),
-    };
-    let importance = match fields.text("importance")? {
-        "" => Importance::None,
-        "ratio" => Importance::Ratio(Anchor::Old),
-        "rollout_ratio" => Importance::Ratio(Anchor::Rollout),
-        "detached_ratio" => Importance::DetachedRatio(Anchor::Old),
-        "score_function" => Importance::Ratio(Anchor::Current),
-        _ => {
-            let known = ["ratio", "rollout_ratio", "detached_ratio", "score_function"];
-            return Err(fields.unknown("importance", &known));
-        }
-    };
-    let straight_through = match fields.get("straight_through") {
-        Value::Null => false,
-        value => value.as_bool().ok_or_else(|| fields.unknown("straight_through", &["true", "false"]))?,
-    };
+    }
+    let given: Given = serde_json::from_value(value.clone())
+        .map_err(|error| Error::usage(format!("kl {value}: {error}"), format!("kl is {KL_MEANING}")))?;
     Ok(Some(Divergence {
-        coef: fields.number("coef")?.unwrap_or(0.0),
-        estimator,
-        clamp_log_ratio: fields.number("clamp_log_ratio")?,
-        clamp_value: fields.number("clamp_value")?,
-        straight_through,
-        importance,
+        coef: given.coef,
+        estimator: match given.estimator {
+            Name::K1 => Estimator::K1,
+            Name::K2 => Estimator::K2,
+            Name::K3 => Estimator::K3,
+            Name::Abs => Estimator::Abs,
+        },
+        clamp_log_ratio: given.clamp_log_ratio,
+        clamp_value: given.clamp_value,
+        straight_through: given.straight_through,
+        importance: match given.importance {
+            None => Importance::None,
+            Some(Weight::Ratio) => Importance::Ratio(Anchor::Old),
+            Some(Weight::RolloutRatio) => Importance::Ratio(Anchor::Rollout),
+            Some(Weight::DetachedRatio) => Importance::DetachedRatio(Anchor::Old),
+            Some(Weight::ScoreFunction) => Importance::Ratio(Anchor::Current),
+        },
         aggregate: None,
     }))
 }

@@ -10,20 +10,25 @@ pub const ANCHOR: &[Parameter] =
     &[parameter("anchor", "old", "ratios are taken to the policy that was the `old` one, or to `rollout`")];
 
 /// Tokens that share a ratio, and its gradient.
-pub const SPAN: &[Parameter] = &[
-    parameter(
-        "ratio",
-        "token",
-        "token; sequence (geometric mean), sequence_sum (product), segment (geometric mean over each run of trainable tokens)",
-    ),
-    parameter(
-        "gradient",
-        "through",
-        "through the shared ratio, or straight_through (each token as if the ratio were its own)",
-    ),
-    parameter("ratio_tokens_eps", "0", "added to the number of tokens in the mean log-ratio"),
-    parameter("ratio_all_tokens", "false", "a sequence includes its observation tokens"),
-];
+pub const SPAN: [Parameter; 4] = span_by("token", "through");
+
+/// The same with other defaults.
+pub const fn span_by(ratio: &'static str, gradient: &'static str) -> [Parameter; 4] {
+    [
+        parameter(
+            "ratio",
+            ratio,
+            "token; sequence (geometric mean), sequence_sum (product), segment (geometric mean over each run of trainable tokens)",
+        ),
+        parameter(
+            "gradient",
+            gradient,
+            "through the shared ratio, or straight_through (each token as if the ratio were its own)",
+        ),
+        parameter("ratio_tokens_eps", "0", "added to the number of tokens in the mean log-ratio"),
+        parameter("ratio_all_tokens", "false", "a sequence includes its observation tokens"),
+    ]
+}
 
 /// The ratio of the parameters `anchor` and, where declared, `ratio` and `gradient`.
 pub fn ratio(parameters: &Parameters) -> Result<Ratio> {

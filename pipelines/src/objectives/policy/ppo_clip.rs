@@ -5,33 +5,43 @@ use meed_operators::objectives::Clip;
 
 use crate::objectives::NamedObjective;
 use crate::objectives::parts::aggregate::AGGREGATE;
-use crate::objectives::parts::divergence::KL;
+use crate::objectives::parts::policy::SEEN;
 use crate::objectives::parts::policy::policy;
-use crate::objectives::parts::ratio::{ANCHOR, SPAN};
+use crate::objectives::parts::policy::with_likelihood;
+use crate::objectives::parts::ratio::ANCHOR;
+use crate::objectives::parts::ratio::SPAN;
+use crate::objectives::parts::terms::TERMS;
+use crate::objectives::parts::weights::WEIGHTS;
 use crate::parameters::{Parameter, Parameters, parameter};
 
-/// Bounds of a clip.
-pub const CLIP: &[Parameter] = &[
-    parameter(
-        "clip_low",
-        "0.2",
-        "the ratio is clipped at 1 - clip_low; token_clip_low overrides it per token",
-    ),
-    parameter("clip_high", "0.2", "the ratio is clipped at 1 + clip_high; token_clip_high overrides it"),
-    parameter("ratio_low", "null", "lower bound as an absolute ratio, in place of clip_low"),
-    parameter("ratio_high", "null", "upper bound as an absolute ratio, in place of clip_high"),
-    parameter("dual_clip", "null", "bound c of the loss -A c where the advantage is negative (3 in verl)"),
-    parameter("delta", "null", "the unclipped branch takes min(r, delta) (two-sided clip)"),
-];
+/// Bounds of a clip, with given offsets.
+pub const fn clip_by(low: &'static str, high: &'static str) -> [Parameter; 6] {
+    [
+        parameter(
+            "clip_low",
+            low,
+            "the ratio is clipped at 1 - clip_low; token_clip_low overrides it per token",
+        ),
+        parameter("clip_high", high, "the ratio is clipped at 1 + clip_high; token_clip_high overrides it"),
+        parameter("ratio_low", "null", "lower bound as an absolute ratio, in place of clip_low"),
+        parameter("ratio_high", "null", "upper bound as an absolute ratio, in place of clip_high"),
+        parameter(
+            "dual_clip",
+            "null",
+            "bound c of the loss -A c where the advantage is negative (3 in verl)",
+        ),
+        parameter("delta", "null", "the unclipped branch takes min(r, delta) (two-sided clip)"),
+    ]
+}
 
-/// `L = max(-A r, -A clip(r, 1 - low, 1 + high))`.
+/// `max(-A r, -A clip(r, 1 - clip_low, 1 + clip_high))`.
 pub const PPO_CLIP: NamedObjective = NamedObjective {
     name: "ppo_clip",
     title: "the clipped surrogate of PPO and GRPO",
     citation: "Schulman et al. 2017, arXiv 1707.06347; dual clip: Ye et al. 2020, arXiv 1912.09729",
     formula: "max(-A r, -A clip(r, 1 - clip_low, 1 + clip_high))",
-    parameters: &[CLIP, ANCHOR, SPAN, AGGREGATE, KL],
-    build: |parameters| Ok(Box::new(policy("ppo_clip", parameters, Box::new(clip(parameters)?))?)),
+    parameters: &[&clip_by("0.2", "0.2"), ANCHOR, &SPAN, SEEN, WEIGHTS, &AGGREGATE, TERMS],
+    build: |parameters| with_likelihood(policy("ppo_clip", parameters, clip(parameters)?)?, parameters),
 };
 
 /// The clip of the parameters.

@@ -1,0 +1,89 @@
+//! Losses of a critic: squared or Huber errors, clipped about the old value or not.
+
+use super::aggregate::Aggregate;
+use super::policy::Term;
+use super::{Columns, Loss};
+use crate::Result;
+
+/// How an error is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum ErrorLoss {
+    /// `e^2`.
+    #[default]
+    Squared,
+    /// `e^2` up to `delta`, and linear with the same slope beyond; both branches doubled against the usual
+    /// definition, so that `half` means the same for both.
+    Huber {
+        /// Where it becomes linear.
+        delta: f64,
+    },
+}
+
+impl ErrorLoss {
+    /// Loss and derivative.
+    pub fn of(self, e: f64) -> (f64, f64) {
+        match self {
+            ErrorLoss::Huber { delta } if e.abs() > delta => {
+                (2.0 * delta * (e.abs() - delta / 2.0), 2.0 * delta * e.signum())
+            }
+            _ => (e * e, 2.0 * e),
+        }
+    }
+}
+
+/// `coef * aggregate(max(loss(v - R), loss(clamp(v, v_old - clip, v_old + clip) - R)))`, halved where said so.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ValueLoss {
+    /// Coefficient.
+    pub coef: f64,
+    /// How far the value may move from the old one without the clipped branch acting.
+    pub clip: Option<f64>,
+    /// Whether token losses are halved.
+    pub half: bool,
+    /// How an error is lost.
+    pub error: ErrorLoss,
+    /// Its own aggregate; that of the policy loss where absent.
+    pub aggregate: Option<Aggregate>,
+}
+
+impl Default for ValueLoss {
+    fn default() -> Self {
+        ValueLoss { coef: 1.0, clip: None, half: true, error: ErrorLoss::Squared, aggregate: None }
+    }
+}
+
+impl ValueLoss {
+    /// Loss of one value, its derivative, and whether the clipped branch acted.
+    pub fn token(&self, value: f64, old: f64, target: f64) -> (f64, f64, bool) {
+        let scale = if self.half { 0.5 } else { 1.0 };
+        let (free, slope) = self.error.of(value - target);
+        let Some(clip) = self.clip else {
+            return (scale * free, scale * slope, false);
+        };
+        let bounded = value.clamp(old - clip, old + clip);
+        let (clipped, _) = self.error.of(bounded - target);
+        if clipped > free { (scale * clipped, 0.0, true) } else { (scale * free, scale * slope, false) }
+    }
+}
+
+impl Term for ValueLoss {
+    fn add(&self, columns: &Columns, aggregate: &Aggregate, loss: &mut Loss) -> Result<()> {
+        let values = columns.needed(&columns.values, "token_values")?;
+        let old = columns.old_values.as_deref().unwrap_or(values);
+        let returns = columns.needed(&columns.returns, "token_returns")?;
+        let aggregate = self.aggregate.as_ref().unwrap_or(aggregate);
+        let coefficients = aggregate.coefficients(columns, &columns.counted())?;
+        let gradients = loss.values.get_or_insert_with(|| vec![0.0; columns.tokens()]);
+        let (mut total, mut clipped) = (0.0, 0.0);
+        for (t, share) in coefficients.iter().enumerate().filter(|(_, share)| **share != 0.0) {
+            let (value, slope, acted) = self.token(values[t], old[t], returns[t]);
+            total += share * value;
+            clipped += share * f64::from(u8::from(acted));
+            gradients[t] += self.coef * share * slope;
+        }
+        loss.value += self.coef * total;
+        loss.parts.insert("value_loss".into(), total);
+        loss.parts.insert("value_clip_fraction".into(), clipped);
+        Ok(())
+    }
+}

@@ -1,0 +1,23 @@
+//! DAPO's loss: clip-higher and the token mean.
+
+use super::ppo_clip::{clip, clip_by};
+
+use crate::objectives::NamedObjective;
+use crate::objectives::parts::aggregate::AGGREGATE;
+use crate::objectives::parts::policy::SEEN;
+use crate::objectives::parts::policy::policy;
+use crate::objectives::parts::policy::with_likelihood;
+use crate::objectives::parts::ratio::ANCHOR;
+use crate::objectives::parts::ratio::SPAN;
+use crate::objectives::parts::terms::TERMS;
+use crate::objectives::parts::weights::WEIGHTS;
+
+/// `max(-A r, -A clip(r, 0.8, 1.28)), token mean`.
+pub const DAPO: NamedObjective = NamedObjective {
+    name: "dapo",
+    title: "clip-higher with the token mean",
+    citation: "Yu et al. 2025, arXiv 2503.14476",
+    formula: "max(-A r, -A clip(r, 0.8, 1.28)), token mean",
+    parameters: &[&clip_by("0.2", "0.28"), ANCHOR, &SPAN, SEEN, WEIGHTS, &AGGREGATE, TERMS],
+    build: |parameters| with_likelihood(policy("dapo", parameters, clip(parameters)?)?, parameters),
+};

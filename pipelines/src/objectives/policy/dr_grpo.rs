@@ -1,0 +1,31 @@
+//! Dr.GRPO's loss: no division by lengths.
+
+use super::ppo_clip::{clip, clip_by};
+
+use crate::objectives::NamedObjective;
+use crate::objectives::parts::aggregate::aggregate_by;
+use crate::objectives::parts::policy::SEEN;
+use crate::objectives::parts::policy::policy;
+use crate::objectives::parts::policy::with_likelihood;
+use crate::objectives::parts::ratio::ANCHOR;
+use crate::objectives::parts::ratio::SPAN;
+use crate::objectives::parts::terms::TERMS;
+use crate::objectives::parts::weights::WEIGHTS;
+
+/// `sum over tokens of max(-A r, -A clip(r)) / (rollouts * horizon)`.
+pub const DR_GRPO: NamedObjective = NamedObjective {
+    name: "dr_grpo",
+    title: "the clip, summed over tokens and divided by a constant",
+    citation: "Liu et al. 2025, arXiv 2503.20783",
+    formula: "sum over tokens of max(-A r, -A clip(r)) / (rollouts * horizon)",
+    parameters: &[
+        &clip_by("0.2", "0.2"),
+        ANCHOR,
+        &SPAN,
+        SEEN,
+        WEIGHTS,
+        &aggregate_by("seq_mean_token_sum_norm"),
+        TERMS,
+    ],
+    build: |parameters| with_likelihood(policy("dr_grpo", parameters, clip(parameters)?)?, parameters),
+};

@@ -1,0 +1,25 @@
+//! DRO: a quadratic trust region about the advantage.
+
+use meed_operators::objectives::surrogate::dro;
+
+use crate::objectives::NamedObjective;
+use crate::objectives::parts::aggregate::AGGREGATE;
+use crate::objectives::parts::policy::SEEN;
+use crate::objectives::parts::policy::policy;
+use crate::objectives::parts::ratio::ANCHOR;
+use crate::objectives::parts::ratio::SPAN;
+use crate::objectives::parts::terms::TERMS;
+use crate::objectives::parts::weights::WEIGHTS;
+use crate::parameters::{Parameter, parameter};
+
+const PARAMETERS: &[Parameter] = &[parameter("beta", "0.05", "coefficient of the squared log-ratio")];
+
+/// `-(A log r - beta/2 (log r)^2)`.
+pub const DRO: NamedObjective = NamedObjective {
+    name: "dro",
+    title: "the advantage against a squared log-ratio",
+    citation: "Richemond et al. 2024, arXiv 2405.19107",
+    formula: "-(A log r - beta/2 (log r)^2)",
+    parameters: &[PARAMETERS, ANCHOR, &SPAN, SEEN, WEIGHTS, &AGGREGATE, TERMS],
+    build: |parameters| Ok(Box::new(policy("dro", parameters, dro(parameters.number("beta")?))?)),
+};

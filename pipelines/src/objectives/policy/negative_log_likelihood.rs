@@ -1,0 +1,27 @@
+//! The negative log-likelihood of the tokens.
+
+use meed_operators::objectives::Advantages;
+use meed_operators::objectives::surrogate::negative_log_likelihood;
+
+use crate::objectives::NamedObjective;
+use crate::objectives::parts::aggregate::AGGREGATE;
+use crate::objectives::parts::policy::SEEN;
+use crate::objectives::parts::policy::policy;
+use crate::objectives::parts::ratio::ANCHOR;
+use crate::objectives::parts::ratio::SPAN;
+use crate::objectives::parts::terms::TERMS;
+use crate::objectives::parts::weights::WEIGHTS;
+
+/// `-log pi`.
+pub const NEGATIVE_LOG_LIKELIHOOD: NamedObjective = NamedObjective {
+    name: "negative_log_likelihood",
+    title: "the negative log-likelihood of the tokens, whatever the advantage",
+    citation: "maximum likelihood",
+    formula: "-log pi",
+    parameters: &[ANCHOR, &SPAN, SEEN, WEIGHTS, &AGGREGATE, TERMS],
+    build: |parameters| {
+        let mut objective = policy("negative_log_likelihood", parameters, negative_log_likelihood())?;
+        objective.advantages = Advantages::Absent;
+        Ok(Box::new(objective))
+    },
+};

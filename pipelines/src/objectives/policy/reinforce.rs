@@ -1,0 +1,22 @@
+//! REINFORCE: the plain policy gradient.
+
+use meed_operators::objectives::surrogate::reinforce;
+
+use crate::objectives::NamedObjective;
+use crate::objectives::parts::aggregate::aggregate_by;
+use crate::objectives::parts::policy::SEEN;
+use crate::objectives::parts::policy::policy;
+use crate::objectives::parts::ratio::ANCHOR;
+use crate::objectives::parts::ratio::SPAN;
+use crate::objectives::parts::terms::TERMS;
+use crate::objectives::parts::weights::WEIGHTS;
+
+/// `-A log pi`.
+pub const REINFORCE: NamedObjective = NamedObjective {
+    name: "reinforce",
+    title: "the plain policy gradient",
+    citation: "Williams 1992",
+    formula: "-A log pi",
+    parameters: &[ANCHOR, &SPAN, SEEN, WEIGHTS, &aggregate_by("seq_mean_token_sum"), TERMS],
+    build: |parameters| Ok(Box::new(policy("reinforce", parameters, reinforce())?)),
+};
