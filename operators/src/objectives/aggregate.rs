@@ -153,6 +153,17 @@ impl Aggregate {
         Ok(coefficients.iter().zip(losses).filter(|(c, _)| **c != 0.0).map(|(c, loss)| c * loss).sum())
     }
 
+    /// The same kind of mean, for fractions and other metrics: over rollouts, groups or trajectories where
+    /// this aggregate is a mean over them, else over tokens.
+    pub fn mean(&self) -> Aggregate {
+        let mode = match self.mode {
+            Mode::SequenceMeanTokenMean | Mode::SequenceMeanTokenSum => Mode::SequenceMeanTokenMean,
+            Mode::GroupMeanTokenMean | Mode::TrajectoryMeanTokenMean => self.mode,
+            _ => Mode::TokenMean,
+        };
+        Aggregate { rows: self.rows, ..mode.into() }
+    }
+
     /// Rollouts in means over rollouts.
     pub fn row_count(&self, columns: &Columns) -> f64 {
         let trained = |row: &usize| columns.range(*row).any(|t| columns.mask[t]);

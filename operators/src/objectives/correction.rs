@@ -23,7 +23,8 @@ pub enum Level {
     Segment,
 }
 
-/// What is compared with the bounds, with `x = log(numerator / rollout)`.
+/// What is compared with the bounds, with `x = log(numerator / rollout)`. The estimators k1 and k3 are those of
+/// the divergence of the rollout policy from the numerator, unless `reversed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Statistic {
     /// `exp(x)`; pooled in the log domain.
@@ -75,6 +76,8 @@ pub struct Correction {
     pub of_kept: bool,
     /// Dropped tokens leave the denominators too.
     pub uncounted: bool,
+    /// k1 is `x` and k3 is `exp(-x) - 1 + x` (AReaL).
+    pub reversed: bool,
 }
 
 impl Default for Correction {
@@ -91,6 +94,7 @@ impl Default for Correction {
             batch_normalize: false,
             of_kept: false,
             uncounted: false,
+            reversed: false,
         }
     }
 }
@@ -123,11 +127,12 @@ impl Correction {
     }
 
     fn token_statistics(&self, columns: &Columns, x: &[f64]) -> Result<Vec<f64>> {
+        let sign = if self.reversed { -1.0 } else { 1.0 };
         Ok(match self.statistic {
             Statistic::Ratio => x.to_vec(),
-            Statistic::K1 => x.iter().map(|x| -x).collect(),
+            Statistic::K1 => x.iter().map(|x| -sign * x).collect(),
             Statistic::K2 => x.iter().map(|x| x * x / 2.0).collect(),
-            Statistic::K3 => x.iter().map(|x| x.exp() - 1.0 - x).collect(),
+            Statistic::K3 => x.iter().map(|x| (sign * x).exp() - 1.0 - sign * x).collect(),
             Statistic::Probability => {
                 let (numerator, rollout) =
                     (columns.anchor(self.numerator)?, columns.anchor(Anchor::Rollout)?);

@@ -64,22 +64,27 @@ impl Divergence {
     /// The estimate for one token and its derivative with respect to `logprob`, without importance. The
     /// derivative is 0 beyond a clamp.
     pub fn token(&self, logprob: f64, ref_logprob: f64) -> (f64, f64) {
+        self.weighted(logprob, ref_logprob, 1.0, false)
+    }
+
+    /// The estimate times a weight; `flows`: the weight is `exp(logprob - constant)`, with its gradient. The
+    /// value is clamped with its weight; beyond either clamp nothing flows.
+    fn weighted(&self, logprob: f64, ref_logprob: f64, weight: f64, flows: bool) -> (f64, f64) {
         let raw = logprob - ref_logprob;
         let d = self.clamp_log_ratio.map_or(raw, |clamp| raw.clamp(-clamp, clamp));
-        let (value, mut slope) = match self.estimator {
+        let (value, slope) = match self.estimator {
             Estimator::K1 => (d, 1.0),
             Estimator::K2 => (d * d / 2.0, d),
             Estimator::K3 => ((-d).exp() - 1.0 + d, 1.0 - (-d).exp()),
             Estimator::Abs => (d.abs(), if d == 0.0 { 0.0 } else { d.signum() }),
         };
-        let bounded = self.clamp_value.map_or(value, |clamp| value.clamp(-clamp, clamp));
-        if d != raw || bounded != value {
-            slope = 0.0;
+        let slope = if self.straight_through { raw } else { slope };
+        let product = weight * value;
+        let bounded = self.clamp_value.map_or(product, |clamp| product.clamp(-clamp, clamp));
+        if (d != raw || bounded != product) && !self.straight_through {
+            return (bounded, 0.0);
         }
-        if self.straight_through {
-            slope = raw;
-        }
-        (bounded, slope)
+        (bounded, weight * (slope + if flows { value } else { 0.0 }))
     }
 
     /// Estimates and derivatives of all tokens, importance included; also outside the mask.
@@ -94,13 +99,8 @@ impl Divergence {
         };
         let flows = matches!(self.importance, Importance::Ratio(_));
         let token = |t: usize| {
-            let logprob = columns.logprobs[t];
-            let (value, slope) = self.token(logprob, reference[t]);
-            let Some(anchor) = anchor else {
-                return (value, slope);
-            };
-            let weight = (logprob - anchor[t]).exp();
-            (weight * value, weight * (slope + if flows { value } else { 0.0 }))
+            let weight = anchor.map_or(1.0, |anchor| (columns.logprobs[t] - anchor[t]).exp());
+            self.weighted(columns.logprobs[t], reference[t], weight, flows)
         };
         Ok((0..columns.tokens()).map(token).collect())
     }

@@ -176,11 +176,11 @@ impl Objective for PolicyObjective {
         let coefficients = self.aggregate.coefficients(columns, &weights.counted)?;
         let mut loss = Loss { logprobs: vec![0.0; columns.tokens()], ..Loss::default() };
         let mut by_log_ratio = vec![0.0; columns.tokens()];
-        let (mut trained, mut clipped, mut drift) = (0.0, 0.0, 0.0);
+        let fractions = self.aggregate.mean().coefficients(columns, &columns.counted())?;
+        let (mut clipped, mut drift) = (0.0, 0.0);
         for (t, token) in losses.tokens.iter().enumerate().filter(|(t, _)| columns.mask[*t]) {
-            trained += 1.0;
-            clipped += f64::from(u8::from(token.clipped));
-            drift -= ratios.values[t];
+            clipped += fractions[t] * f64::from(u8::from(token.clipped));
+            drift -= fractions[t] * ratios.values[t];
             let share = coefficients[t] * weights.factor(t);
             if share != 0.0 {
                 loss.value += share * token.loss;
@@ -190,10 +190,8 @@ impl Objective for PolicyObjective {
         }
         ratios.backward(&by_log_ratio, &mut loss.logprobs);
         loss.parts.insert("policy_loss".into(), loss.value);
-        if trained > 0.0 {
-            loss.parts.insert("clip_fraction".into(), clipped / trained);
-            loss.parts.insert("ppo_kl".into(), drift / trained);
-        }
+        loss.parts.insert("clip_fraction".into(), clipped);
+        loss.parts.insert("ppo_kl".into(), drift);
         for term in &self.terms {
             term.add(columns, &self.aggregate, &mut loss)?;
         }

@@ -129,20 +129,12 @@ pub fn inside_weight(low: f64, high: f64) -> Box<dyn Surrogate> {
     }))
 }
 
-/// `-log pi A + tau/2 (log r)^2`: REINFORCE with a squared log-ratio penalty (Kimi k1.5, arXiv 2501.12599).
+/// `-A log pi + tau/2 (log r)^2`: REINFORCE with a squared log-ratio penalty (Kimi k1.5, arXiv 2501.12599;
+/// DRO, arXiv 2405.19107, up to the constant `A log pi_old`).
 pub fn squared_log_ratio_reinforce(tau: f64) -> Box<dyn Surrogate> {
     Box::new(Each(move |columns: &Columns, t: usize, log_ratio: f64, advantage: f64| {
         let plain = Token::detached(1.0, advantage, columns.logprobs[t]);
         Token { loss: plain.loss + tau / 2.0 * log_ratio * log_ratio, by_log_ratio: tau * log_ratio, ..plain }
-    }))
-}
-
-/// DRO (arXiv 2405.19107): `-(A log r - beta/2 (log r)^2)`.
-pub fn dro(beta: f64) -> Box<dyn Surrogate> {
-    Box::new(Each(move |_: &Columns, _, log_ratio: f64, advantage: f64| Token {
-        loss: -(advantage * log_ratio - beta / 2.0 * log_ratio * log_ratio),
-        by_log_ratio: -advantage + beta * log_ratio,
-        ..Token::default()
     }))
 }
 

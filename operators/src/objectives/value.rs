@@ -32,6 +32,9 @@ impl ErrorLoss {
 }
 
 /// `coef * aggregate(max(loss(v - R), loss(clamp(v, v_old - clip, v_old + clip) - R)))`, halved where said so.
+///
+/// Its parts: `value_loss`, `value_clip_fraction` (the clipped branch acted), `value_outside_fraction` (the
+/// value moved beyond the clip).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ValueLoss {
     /// Coefficient.
@@ -74,16 +77,20 @@ impl Term for ValueLoss {
         let aggregate = self.aggregate.as_ref().unwrap_or(aggregate);
         let coefficients = aggregate.coefficients(columns, &columns.counted())?;
         let gradients = loss.values.get_or_insert_with(|| vec![0.0; columns.tokens()]);
-        let (mut total, mut clipped) = (0.0, 0.0);
+        let fractions = aggregate.mean().coefficients(columns, &columns.counted())?;
+        let (mut total, mut clipped, mut outside) = (0.0, 0.0, 0.0);
         for (t, share) in coefficients.iter().enumerate().filter(|(_, share)| **share != 0.0) {
             let (value, slope, acted) = self.token(values[t], old[t], returns[t]);
+            let moved = self.clip.is_some_and(|clip| (values[t] - old[t]).abs() > clip);
             total += share * value;
-            clipped += share * f64::from(u8::from(acted));
+            clipped += fractions[t] * f64::from(u8::from(acted));
+            outside += fractions[t] * f64::from(u8::from(moved));
             gradients[t] += self.coef * share * slope;
         }
         loss.value += self.coef * total;
         loss.parts.insert("value_loss".into(), total);
         loss.parts.insert("value_clip_fraction".into(), clipped);
+        loss.parts.insert("value_outside_fraction".into(), outside);
         Ok(())
     }
 }

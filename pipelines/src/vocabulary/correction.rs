@@ -134,6 +134,7 @@ fn kept(params: &Map<String, Value>) -> Result<Value> {
             ("metric", "ratio") => {}
             ("metric", "kl_k1" | "kl_k2" | "kl_k3") => {
                 given.insert("statistic".into(), json!(text.trim_start_matches("kl_")));
+                given.insert("reversed".into(), json!(true));
             }
             ("weight", "ratio") => {
                 given.insert(word.clone(), json!("token"));

@@ -23,6 +23,15 @@ const DESCRIPTIVE: &[(&str, &[&str])] = &[
     ("clip_kind", &["absolute value"]),
 ];
 
+/// What a framework does without a word saying so: verl and NeMo-RL add 1e-8 to numbers of tokens in
+/// means over a rollout.
+const CONVENTIONS: &[(&str, &str, &str)] = &[
+    ("preset_verl", "seq_mean_token_mean", "tokens_eps"),
+    ("preset_nemo_rl", "seq_mean_token_mean", "tokens_eps"),
+    ("preset_nemo_rl", "seq_mean_token_mean", "rows_eps"),
+    ("preset_nemo_rl", "gspo", "ratio_tokens_eps"),
+];
+
 /// An objective and its settings.
 pub type Named = (&'static str, Vec<(String, Value)>);
 
@@ -31,7 +40,7 @@ pub type Named = (&'static str, Vec<(String, Value)>);
 ///
 /// # Errors
 /// A word or value that is not known, by name.
-pub fn objective(stage: &str, params: &Map<String, Value>) -> Result<Named> {
+pub fn objective(recipe: &str, stage: &str, params: &Map<String, Value>) -> Result<Named> {
     let mut settings = Settings::default();
     match stage {
         "kl" => {
@@ -48,6 +57,12 @@ pub fn objective(stage: &str, params: &Map<String, Value>) -> Result<Named> {
     }
     if let Some(name) = params.get("objective") {
         settings.objective(name)?;
+    }
+    for (framework, word, name) in CONVENTIONS {
+        let said = |param: &str| params.get(param).is_some_and(|value| value == word);
+        if recipe.starts_with(framework) && (said("aggregate") || said("objective")) {
+            settings.set(name, json!(1e-8));
+        }
     }
     for (word, value) in params {
         settings.word(stage, word, value)?;
@@ -294,7 +309,7 @@ fn divergence(params: &Map<String, Value>, skip: &[&str]) -> Result<Value> {
             ) => {
                 set("importance", json!("score_function"));
             }
-            ("weight", "exp(current - rollout), with gradient") => {
+            ("weight" | "sampling_term", "exp(current - rollout), with gradient") => {
                 set("importance", json!("rollout_ratio"));
             }
             ("per", "row mean") => {}

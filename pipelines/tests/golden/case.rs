@@ -33,6 +33,7 @@ const KEYS: &[&str] = &[
 
 pub struct Case {
     pub recipe: String,
+    pub source: String,
     pub framework: Option<String>,
     pub params: Map<String, Value>,
     pub rollouts: Vec<Value>,
@@ -60,6 +61,7 @@ impl Case {
         let corrected = object("expected_correct");
         Ok(Case {
             recipe: fields.get("recipe").and_then(Value::as_str).ok_or("names no recipe")?.to_owned(),
+            source: fields.get("source").and_then(Value::as_str).unwrap_or_default().to_owned(),
             framework: fields.get("framework").and_then(Value::as_str).map(str::to_owned),
             params: object("params").ok_or("has no params")?,
             rollouts: fields.get("rollouts").and_then(Value::as_array).cloned().unwrap_or_default(),

@@ -29,9 +29,15 @@ const NOT_ASSERTED: &[&str] = &[
     "preset_roll[34]",
     "preset_roll[37]",
     "preset_roll[38]",
+    "preset_roll_loss[0]",
+    "preset_roll_loss[20]",
+    "preset_roll_loss[36]",
+    "preset_roll_loss[45]",
+    "preset_roll_loss[4]",
     "preset_slime[4]",
     "preset_tinker[5]",
     "preset_tinker[8]",
+    "preset_trl_async[7]",
 ];
 
 fn folder() -> PathBuf {

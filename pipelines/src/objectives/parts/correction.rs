@@ -28,6 +28,8 @@ struct Given {
     of_kept: bool,
     #[serde(default)]
     uncounted: bool,
+    #[serde(default)]
+    reversed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -124,6 +126,7 @@ impl Given {
             batch_normalize: self.batch_normalize,
             of_kept: self.of_kept,
             uncounted: self.uncounted,
+            reversed: self.reversed,
         }
     }
 }
@@ -132,7 +135,7 @@ fn read(value: &Value) -> Result<Given> {
     serde_json::from_value(value.clone()).map_err(|error| {
         Error::usage(
             format!("correction {value}: {error}"),
-            "a correction is {kind: is, tis, icepop, mask, total_variation or second_moment, level, weight, statistic, lower, upper, numerator, clamp_log_ratio, batch_normalize, of_kept, uncounted}",
+            "a correction is {kind: is, tis, icepop, mask, total_variation or second_moment, level, weight, statistic, lower, upper, numerator, clamp_log_ratio, batch_normalize, of_kept, uncounted, reversed}",
         )
     })
 }

@@ -11,7 +11,7 @@ pub const WEIGHTS: &[Parameter] = &[
     parameter(
         "correction",
         "null",
-        "null, one off-policy correction or a list: {kind: is, tis (clamped), icepop (0 outside), mask, total_variation, second_moment; level: token, sequence (product), geometric, max, any, segment; weight (level of a mask's weight); statistic: ratio, k1, k2, k3, probability; lower, upper, numerator: old, current; clamp_log_ratio, batch_normalize, of_kept, uncounted}",
+        "null, one off-policy correction or a list: {kind: is, tis (clamped), icepop (0 outside), mask, total_variation, second_moment; level: token, sequence (product), geometric, max, any, segment; weight (level of a mask's weight); statistic: ratio, k1, k2, k3, probability; lower, upper, numerator: old, current; clamp_log_ratio, batch_normalize, of_kept, uncounted, reversed}",
     ),
     parameter(
         "entropy_mask",
