@@ -18,6 +18,7 @@ pub mod divergence;
 pub mod entropy;
 pub mod filters;
 pub mod policy;
+pub mod preference;
 pub mod proximal;
 pub mod ratio;
 pub mod real;
@@ -91,6 +92,8 @@ pub struct Columns {
     pub returns: Option<Vec<f64>>,
     /// Outcome reward of each rollout.
     pub rewards: Option<Vec<f64>>,
+    /// Preferences between rollouts, for objectives that read pairs.
+    pub pairs: Vec<preference::Pair>,
     /// Any further signal that an objective reads by name; its level is the objective's business.
     pub signals: BTreeMap<String, Vec<f64>>,
 }
@@ -112,6 +115,9 @@ pub struct Loss {
     /// model) with respect to its signal, by the signal's name and as long as it. Those losses are parts;
     /// an objective says whether `value` has them too.
     pub signals: BTreeMap<String, Vec<f64>>,
+    /// Further lists by name, to look at: `pair_losses`, one per pair, ...; what they are is the
+    /// objective's business.
+    pub outputs: BTreeMap<String, Vec<f64>>,
 }
 
 impl Loss {

@@ -37,25 +37,13 @@ impl Columns {
     /// A signal that the batch lacks, or of another length.
     pub fn step_signal(&self, name: &str) -> Result<&[f64]> {
         let steps = self.steps.as_ref().map_or(0, |ends| ends.len().saturating_sub(1));
-        self.counted_signal(name, steps, "step")
-    }
-
-    /// A further signal that has one value per rollout.
-    ///
-    /// # Errors
-    /// A signal that the batch lacks, or of another length.
-    pub fn rollout_signal(&self, name: &str) -> Result<&[f64]> {
-        self.counted_signal(name, self.rollouts(), "rollout")
-    }
-
-    fn counted_signal(&self, name: &str, wanted: usize, level: &str) -> Result<&[f64]> {
         let values = self.signal(name)?;
-        if values.len() != wanted {
-            return Err(Error::usage(
-                format!("column {name} of the batch has {} values, where there are {wanted}", values.len()),
-                format!("it has one value per {level}"),
-            ));
+        if values.len() == steps {
+            return Ok(values);
         }
-        Ok(values)
+        Err(Error::usage(
+            format!("signal {name} of the batch has {} values for {steps} steps", values.len()),
+            "it has one value per step",
+        ))
     }
 }

@@ -49,8 +49,8 @@ pub struct Case {
 pub enum Outcome {
     /// So many values agree.
     Asserted(usize),
-    /// So many values agree; these keys are the credit's, which comes later.
-    Partly(usize, Vec<String>),
+    /// So many values agree, and these keys are not asserted, each for its reason.
+    Partly(usize, Vec<(String, &'static str)>),
     /// Not asserted, for this reason.
     Listed(String),
 }

@@ -213,7 +213,6 @@ fn what_is_missing_has_a_name() {
     for (name, signal) in [
         ("archer", "step_rewards"),
         ("guide", "hinted"),
-        ("spa_rl", "step_contributions"),
         ("sarm", "step_progress_deltas"),
         ("tsallis", "token_is_answer"),
         ("a2tgpo", "token_clip_scales"),

@@ -195,12 +195,6 @@ fn slate() {
 }
 
 #[test]
-fn spa_rl() {
-    let columns = with(batch(), "step_contributions", 80, 8);
-    agrees(objective("spa_rl", &[]).as_ref(), &columns, By::Signal("step_contributions"), value);
-}
-
-#[test]
 fn carr_and_prorag() {
     // Weights to the sampling policy depend on old log-probabilities: they are fixed anyway.
     let window =

@@ -23,7 +23,7 @@ const PARAMETERS: &[Parameter] = &[
     parameter("safety", "6", "ratio beyond which f is at most 1 where the advantage is negative"),
 ];
 
-/// The future-KL loss of APPO.
+/// The future-KL loss of APPO. The output `token_future_weights` has `f`.
 pub const APPO: NamedObjective = NamedObjective {
     name: "appo",
     title: "dual clip with advantages weighted by the discounted log-ratio of what follows",
@@ -37,46 +37,38 @@ pub const APPO: NamedObjective = NamedObjective {
 pub const FIDELITY: &str = "equal to the released loss; its discount counts tokens of the environment too";
 
 fn build(parameters: &Parameters) -> Result<Appo> {
+    let offset = parameters.number("future_clip")?;
+    let low = if parameters.boolean("high_only")? { 1.0 } else { 1.0 - offset };
+    let dual = parameters.number("dual_clip")?;
     Ok(Appo {
         clip: Clip::offsets(parameters.number("clip_low")?, parameters.number("clip_high")?),
-        dual: parameters.number("dual_clip")?,
-        future: future_weight(parameters)?,
+        dual,
+        future: FutureWeight {
+            largest: dual.ln(),
+            decay: parameters.number("decay")?,
+            bounds: if offset == 0.0 { (0.0, 10.0) } else { (low, 1.0 + offset) },
+            safety: parameters.number("safety")?,
+        },
         weight: parameters.number("weight")?,
         aggregate: Aggregate { rows: Rows::Trainable, ..aggregate(parameters)? },
     })
 }
 
-/// `f` for these parameters.
-///
-/// # Errors
-/// Values of another kind, by name.
-pub fn future_weight(parameters: &Parameters) -> Result<FutureWeight> {
-    let offset = parameters.number("future_clip")?;
-    let low = if parameters.boolean("high_only")? { 1.0 } else { 1.0 - offset };
-    Ok(FutureWeight {
-        largest: parameters.number("dual_clip")?.ln(),
-        decay: parameters.number("decay")?,
-        bounds: if offset == 0.0 { (0.0, 10.0) } else { (low, 1.0 + offset) },
-        safety: parameters.number("safety")?,
-    })
-}
-
 /// `f`: the clipped exponential of the discounted log-ratios from a token on.
-#[derive(Debug, Clone, Copy)]
-pub struct FutureWeight {
+struct FutureWeight {
     /// Log-ratios above this do not count.
-    pub largest: f64,
+    largest: f64,
     /// Tokens after which a log-ratio counts half.
-    pub decay: f64,
+    decay: f64,
     /// Bounds of `f`.
-    pub bounds: (f64, f64),
+    bounds: (f64, f64),
     /// Ratio beyond which `f` is clamped to `0.8..=1` where the advantage is negative.
-    pub safety: f64,
+    safety: f64,
 }
 
 impl FutureWeight {
     /// One per token, 0 outside the mask.
-    pub fn weights(&self, columns: &Columns, log_ratios: &[f64], advantages: &[f64]) -> Vec<f64> {
+    fn weights(&self, columns: &Columns, log_ratios: &[f64], advantages: &[f64]) -> Vec<f64> {
         let discount = (-1.0 / self.decay).exp2();
         let mut weights = vec![0.0; columns.tokens()];
         for range in columns.ranges() {
@@ -148,6 +140,7 @@ impl Objective for Appo {
             loss.part("dual_clip_fraction", dual_clipped / trained);
             loss.part("ppo_kl", drift / trained);
         }
+        loss.outputs.insert("token_future_weights".into(), future);
         Ok(loss)
     }
 }

@@ -10,10 +10,10 @@
 //!   cross-entropy with the outcome, efficiency by Huber's loss to 0 at the end, else `-1 + V(s')`.
 
 use meed_operators::Result;
+use meed_operators::objectives::preference::{cross_entropy, logistic};
 use meed_operators::objectives::regression::{Errors, weighted_regression};
-use meed_operators::objectives::{Columns, Loss, Objective};
+use meed_operators::objectives::{Columns, ErrorLoss, Loss, Objective};
 
-use super::logistic::{cross_entropy, sigmoid};
 use crate::objectives::NamedObjective;
 use crate::parameters::{Parameter, parameter};
 
@@ -42,7 +42,7 @@ pub const FIDELITY: &str = "equations; guessed: V(s') = 0 at the end, the floor 
 
 /// `1 + tanh((1 - p) A_z + p A_V)`.
 pub fn gate(viability: f64, next_viability: f64, efficiency: f64, next_efficiency: f64) -> f64 {
-    let p = sigmoid(viability);
+    let p = logistic(viability);
     let (by_viability, by_efficiency) = (next_viability - viability, -1.0 + next_efficiency - efficiency);
     1.0 + ((1.0 - p) * by_viability + p * by_efficiency).tanh()
 }
@@ -104,18 +104,20 @@ impl Objective for Habc {
         let labelled: Vec<&Sample> = samples.iter().filter(|sample| sample.labelled).collect();
         let mut viability_loss = 0.0;
         for sample in &labelled {
-            let (target, share) = (f64::from(u8::from(sample.success)), 1.0 / labelled.len() as f64);
-            viability_loss += share * cross_entropy(viability[sample.step], target);
-            by_viability[sample.step] = share * (sigmoid(viability[sample.step]) - target);
+            let (label, share) = (f64::from(u8::from(sample.success)), 1.0 / labelled.len() as f64);
+            let (value, slope) = cross_entropy(viability[sample.step], label);
+            viability_loss += share * value;
+            by_viability[sample.step] = share * slope;
         }
         let mut by_efficiency = vec![0.0; steps.len()];
         let successful: Vec<&Sample> = samples.iter().filter(|sample| sample.success).collect();
         let mut efficiency_loss = 0.0;
         for sample in &successful {
             let target = if sample.done { 0.0 } else { -1.0 + ahead(sample) };
-            let (value, slope) = huber(efficiency[sample.step] - target, self.huber_delta);
-            efficiency_loss += value / successful.len() as f64;
-            by_efficiency[sample.step] = slope / successful.len() as f64;
+            let huber = ErrorLoss::Huber { delta: self.huber_delta };
+            let (doubled, slope) = huber.of(efficiency[sample.step] - target);
+            efficiency_loss += doubled / (2.0 * successful.len() as f64);
+            by_efficiency[sample.step] = slope / (2.0 * successful.len() as f64);
         }
         loss.part("viability_loss", viability_loss);
         loss.part("efficiency_loss", efficiency_loss);
@@ -144,13 +146,4 @@ fn samples(columns: &Columns, errors: &Errors) -> Result<Vec<Sample>> {
         samples[first..].iter_mut().rev().take_while(|sample| sample.own).for_each(|s| s.labelled = true);
     }
     Ok(samples)
-}
-
-/// Huber's loss of an error, and its derivative.
-fn huber(error: f64, delta: f64) -> (f64, f64) {
-    if error.abs() <= delta {
-        (error * error / 2.0, error)
-    } else {
-        (delta * (error.abs() - delta / 2.0), delta * error.signum())
-    }
 }

@@ -5,6 +5,7 @@
 //! policy loss less the aggregate of `beta_t H_t`.
 
 use meed_operators::Result;
+use meed_operators::objectives::preference::softmax;
 use meed_operators::objectives::{
     Advantages, Aggregate, Clip, Columns, Divergence, Loss, Objective, PolicyObjective, Term,
 };
@@ -108,11 +109,4 @@ impl Term for CovarianceEntropy {
         loss.part("mean_coefficient", coefficients);
         Ok(())
     }
-}
-
-fn softmax(values: &[f64]) -> Vec<f64> {
-    let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let powers: Vec<f64> = values.iter().map(|value| (value - largest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.into_iter().map(|power| power / sum).collect()
 }

@@ -9,7 +9,6 @@ pub mod guide;
 pub mod habc;
 pub mod light_if_sft;
 pub mod light_if_tea;
-mod logistic;
 pub mod ma_rlhf;
 pub mod oreal;
 pub mod poad;
@@ -18,7 +17,6 @@ pub mod r3l;
 pub mod rwr;
 pub mod sarm;
 pub mod slate;
-pub mod spa_rl;
 pub mod target_decoupling;
 pub mod text2grad;
 pub mod tsallis;
@@ -44,7 +42,6 @@ pub const RECIPES: &[&NamedObjective] = &[
     &rwr::RWR,
     &sarm::SARM,
     &slate::SLATE,
-    &spa_rl::SPA_RL,
     &target_decoupling::TARGET_DECOUPLING,
     &text2grad::TEXT2GRAD,
     &tsallis::TSALLIS,
@@ -69,7 +66,6 @@ pub const FIDELITY: &[(&str, &str)] = &[
     ("rwr", rwr::FIDELITY),
     ("sarm", sarm::FIDELITY),
     ("slate", slate::FIDELITY),
-    ("spa_rl", spa_rl::FIDELITY),
     ("target_decoupling", target_decoupling::FIDELITY),
     ("text2grad", text2grad::FIDELITY),
     ("tsallis", tsallis::FIDELITY),

@@ -9,9 +9,9 @@
 //! - reward model: binary cross-entropy of `mean(w)` with "is correct", mean over rollouts.
 
 use meed_operators::Result;
+use meed_operators::objectives::preference::{cross_entropy, logistic};
 use meed_operators::objectives::{Advantages, Columns, Divergence, Estimator, Loss, Objective};
 
-use super::logistic::{cross_entropy, sigmoid};
 use crate::objectives::NamedObjective;
 use crate::parameters::{Parameter, Parameters, parameter};
 
@@ -157,9 +157,9 @@ impl Objective for Oreal {
             if let Some(logits) = logits {
                 let count = tokens.len() as f64;
                 let mean = tokens.iter().map(|&t| logits[t]).sum::<f64>() / count;
-                let target = f64::from(u8::from(correct));
-                reward_model += cross_entropy(mean, target) / trained;
-                tokens.iter().for_each(|&t| by_logit[t] = (sigmoid(mean) - target) / (count * trained));
+                let (value, slope) = cross_entropy(mean, f64::from(u8::from(correct)));
+                reward_model += value / trained;
+                tokens.iter().for_each(|&t| by_logit[t] = slope / (count * trained));
             }
         }
         loss.value = positive + negative + divergence;
@@ -194,7 +194,7 @@ fn running_probabilities(tokens: &[usize], logits: &[f64]) -> Vec<f64> {
     let mut sum = 0.0;
     let mean = |(before, &t): (usize, &usize)| {
         sum += logits[t];
-        sigmoid(sum / (before + 1) as f64)
+        logistic(sum / (before + 1) as f64)
     };
     tokens.iter().enumerate().map(mean).collect()
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use meed_operators::objectives::{Columns, Loss, Objective};
-use meed_pipelines::{NamedObjective, Parameters, find_objective};
+use meed_pipelines::find_objective;
 use serde_json::{Map, Value};
 
 use super::batch;
@@ -48,11 +48,6 @@ impl<'a> Check<'a> {
 
     pub fn objective(&self, name: &str) -> Result<Box<dyn Objective>, String> {
         find_objective(name).and_then(|found| found.with(&self.settings)).map_err(text)
-    }
-
-    pub fn parameters(&self, objective: &NamedObjective) -> Result<Parameters, String> {
-        let settings = self.settings.iter().map(|(name, value)| (name.as_str(), value.clone()));
-        Parameters::new(objective.name, &objective.declared(), settings).map_err(text)
     }
 
     pub fn columns(&self) -> Result<Columns, String> {
@@ -142,7 +137,7 @@ impl<'a> Check<'a> {
             return Err(format!("expects `{unknown}`, which is neither compared nor a part of the credit"));
         }
         let compared = self.compared.into_inner();
-        let open: Vec<String> = open.into_iter().map(str::to_owned).collect();
+        let open: Vec<_> = open.into_iter().map(|key| (key.to_owned(), super::LATER)).collect();
         Ok(if open.is_empty() { Outcome::Asserted(compared) } else { Outcome::Partly(compared, open) })
     }
 }

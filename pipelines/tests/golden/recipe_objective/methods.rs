@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use meed_operators::objectives::{Aggregate, Columns, Loss, Mode, Ratio, Term, Weighting, Weights};
-use meed_pipelines::objectives::recipes::{appo as future, archer as critic, carr, light_if_tea, prorag};
+use meed_operators::objectives::{Aggregate, Loss, Mode, Term, Weighting, Weights};
+use meed_pipelines::objectives::recipes::{archer as critic, carr, light_if_tea, prorag};
 use serde_json::Value;
 
 use super::check::{Check, SINGLE, text};
@@ -252,10 +252,7 @@ pub fn appo(case: &Case) -> Result {
     check.part(&loss, "clip_fraction", "clip_fraction")?;
     check.part(&loss, "dual_clip_fraction", "dual_clip_fraction")?;
     check.part(&loss, "approx_kl", "ppo_kl")?;
-    let weight = future::future_weight(&check.parameters(&future::APPO)?).map_err(text)?;
-    let log_ratios = Ratio::default().log_ratios(&columns).map_err(text)?;
-    let weights = weight.weights(&columns, &log_ratios.values, &columns.advantages);
-    check.rows("token_future_weights", &weights)?;
+    check.rows("token_future_weights", &loss.outputs["token_future_weights"])?;
     check.finish(&[])
 }
 
@@ -357,29 +354,4 @@ fn light_if_sft(case: &Case) -> Result {
     }
     check.rows("grad_token_vocab_logits", &gradient)?;
     check.finish(&[])
-}
-
-pub fn spa_rl(case: &Case) -> Result {
-    if case.params.get("variant") != Some(&"estimator".into()) {
-        return later(case);
-    }
-    let check = Check::new(case, &[], &["variant"])?;
-    let columns = check.columns()?;
-    let loss = check.objective("spa_rl")?.loss(&columns).map_err(text)?;
-    check.scalar("loss", loss.value)?;
-    let gradient = &loss.signals["step_contributions"];
-    check.rows("grad_step_contributions", gradient)?;
-    check.rows("predictions", &predictions(&columns, gradient)?)?;
-    check.finish(&[])
-}
-
-/// What the estimator predicts, read off its gradient `2 (prediction - R) / rollouts`.
-fn predictions(columns: &Columns, gradient: &[f64]) -> Result<Vec<f64>> {
-    let steps = columns.step_ranges().map_err(text)?;
-    let rewards = columns.rewarded().map_err(text)?;
-    let of = |(range, reward): (std::ops::Range<usize>, &f64)| {
-        let first = steps.iter().position(|step| step.start == range.start).ok_or("a rollout has no step")?;
-        Ok(reward + gradient[first] * columns.rollouts() as f64 / 2.0)
-    };
-    columns.ranges().zip(rewards).map(of).collect()
 }
