@@ -11,6 +11,8 @@ pub enum Mode {
     /// Sum over all tokens / their number (DAPO; bnpo; verl's token-mean).
     #[default]
     TokenMean,
+    /// Sum over all tokens / the number of tokens of the rollouts, those outside the mask included.
+    AllTokens,
     /// Sum over all tokens.
     TokenSum,
     /// Mean over rollouts of the mean over their tokens (GRPO).
@@ -115,6 +117,10 @@ impl Aggregate {
         let per_row = |row: usize| counted[columns.range(row)].iter().sum::<f64>();
         let of_rows: Vec<f64> = match self.mode {
             Mode::TokenMean => vec![over(1.0, total() + self.tokens_eps); columns.rollouts()],
+            Mode::AllTokens => {
+                let all = self.global_tokens.unwrap_or(columns.tokens() as f64);
+                vec![over(1.0, all + self.tokens_eps); columns.rollouts()]
+            }
             Mode::TokenSum => vec![1.0; columns.rollouts()],
             Mode::Sum { denominator } => vec![over(1.0, denominator); columns.rollouts()],
             Mode::SequenceMeanTokenSum => vec![over(1.0, rows); columns.rollouts()],

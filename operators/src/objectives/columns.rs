@@ -52,6 +52,20 @@ impl Columns {
         segments
     }
 
+    /// Runs of a rollout's trainable tokens with equal advantages, tokens outside the mask skipped: turns
+    /// as they can be told from advantages, where neighbours with equal ones are one.
+    pub fn equal_advantages(&self) -> Vec<Range<usize>> {
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for range in self.ranges() {
+            for run in
+                self.trainable(range).chunk_by(|&a, &b| self.advantages.get(a) == self.advantages.get(b))
+            {
+                runs.extend(run.first().zip(run.last()).map(|(&first, &last)| first..last + 1));
+            }
+        }
+        runs
+    }
+
     /// Weight of each token in the loss and its denominators: `weights` where given, and 0 outside the
     /// mask.
     pub fn counted(&self) -> Vec<f64> {

@@ -18,9 +18,13 @@ pub mod divergence;
 pub mod entropy;
 pub mod filters;
 pub mod policy;
+pub mod preference;
 pub mod proximal;
 pub mod ratio;
 pub mod real;
+pub mod regression;
+pub mod rows;
+mod steps;
 pub mod surrogate;
 pub mod tapered;
 #[cfg(test)]
@@ -59,6 +63,9 @@ pub struct Columns {
     pub offsets: Vec<usize>,
     /// Group of each rollout, numbered from 0.
     pub groups: Vec<usize>,
+    /// Where steps (turns, actions) begin and end, in tokens: one more than there are steps, from 0 to the
+    /// number of tokens, every offset of a rollout among them. Absent where the data has no steps.
+    pub steps: Option<Vec<usize>>,
     /// Per token: whether it is trained on.
     pub mask: Vec<bool>,
     /// Log-probabilities under the current policy: what gradients are with respect to.
@@ -87,6 +94,8 @@ pub struct Columns {
     pub returns: Option<Vec<f64>>,
     /// Outcome reward of each rollout.
     pub rewards: Option<Vec<f64>>,
+    /// Preferences between rollouts, for objectives that read pairs.
+    pub pairs: Vec<preference::Pair>,
     /// Any further signal that an objective reads by name; its level is the objective's business.
     pub signals: BTreeMap<String, Vec<f64>>,
 }
@@ -104,6 +113,25 @@ pub struct Loss {
     pub entropies: Option<Vec<f64>>,
     /// Derivative with respect to each token's value, where the objective has a value loss.
     pub values: Option<Vec<f64>>,
+    /// Derivative of the loss of whatever is trained beside the policy (a critic, a baseline head, a reward
+    /// model) with respect to its signal, by the signal's name and as long as it. Those losses are parts;
+    /// an objective says whether `value` has them too.
+    pub signals: BTreeMap<String, Vec<f64>>,
+    /// Further lists by name, to look at: `pair_losses`, one per pair, ...; what they are is the
+    /// objective's business.
+    pub outputs: BTreeMap<String, Vec<f64>>,
+}
+
+impl Loss {
+    /// No loss: a gradient of 0 for every token.
+    pub fn zero(columns: &Columns) -> Self {
+        Loss { logprobs: vec![0.0; columns.tokens()], ..Loss::default() }
+    }
+
+    /// Names a part or metric.
+    pub fn part(&mut self, name: &str, value: f64) {
+        self.parts.insert(name.to_owned(), value);
+    }
 }
 
 /// What update minimises.

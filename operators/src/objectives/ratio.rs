@@ -28,6 +28,8 @@ pub enum Span {
     Sequence,
     /// Each maximal run of trainable tokens: a turn of the policy.
     Segment,
+    /// Each run of a rollout's trainable tokens with equal advantages, whatever lies between them.
+    EqualAdvantages,
 }
 
 /// How the log-ratios of a span become one.
@@ -110,6 +112,7 @@ impl Ratio {
             Span::Token => return Ok(LogRatios { values, share, spans: None }),
             Span::Sequence => columns.ranges().collect(),
             Span::Segment => columns.segments(),
+            Span::EqualAdvantages => columns.equal_advantages(),
         };
         Ok(self.pooled(columns, values, share, spans))
     }

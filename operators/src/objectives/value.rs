@@ -17,13 +17,20 @@ pub enum ErrorLoss {
         /// Where it becomes linear.
         delta: f64,
     },
+    /// The same where the value is too small; where it is too large by more than `delta`, nothing is lost
+    /// (POAD's release).
+    OneSidedHuber {
+        /// Where it becomes linear, or 0.
+        delta: f64,
+    },
 }
 
 impl ErrorLoss {
     /// Loss and derivative.
     pub fn of(self, e: f64) -> (f64, f64) {
         match self {
-            ErrorLoss::Huber { delta } if e.abs() > delta => {
+            ErrorLoss::OneSidedHuber { delta } if e > delta => (0.0, 0.0),
+            ErrorLoss::Huber { delta } | ErrorLoss::OneSidedHuber { delta } if e.abs() > delta => {
                 (2.0 * delta * (e.abs() - delta / 2.0), 2.0 * delta * e.signum())
             }
             _ => (e * e, 2.0 * e),

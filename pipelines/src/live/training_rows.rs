@@ -18,6 +18,8 @@ const KNOWN: [&str; 4] =
 pub struct TrainingRows {
     tokens: TokenBatch,
     groups: Vec<usize>,
+    /// Token offsets at which the steps of each rollout end; absent where a rollout has none.
+    steps: Option<Vec<Vec<usize>>>,
     rewards: Option<Vec<f64>>,
     lists: BTreeMap<String, Vec<f64>>,
     scalars: BTreeMap<String, Vec<f64>>,
@@ -65,7 +67,8 @@ impl TrainingRows {
         }
         let groups = rows.iter().map(|&row| unit.group_of()[row]).collect();
         let rewards = scalars.remove("reward");
-        Ok(TrainingRows { tokens, groups, rewards, lists, scalars })
+        let steps = steps(unit, &rows);
+        Ok(TrainingRows { tokens, groups, steps, rewards, lists, scalars })
     }
 
     /// Number of rollouts.
@@ -111,8 +114,13 @@ impl TrainingRows {
         let columns = Columns {
             offsets: batch.offsets.clone(),
             groups: renumbered(rollouts.iter().map(|&row| self.groups[row])),
+            steps: self.steps.as_ref().map(|steps| {
+                let ends = rollouts.iter().zip(&batch.offsets).flat_map(|(&rollout, &start)| {
+                    steps[rollout].iter().map(move |end| start + end)
+                });
+                std::iter::once(0).chain(ends).collect()
+            }),
             mask: batch.mask.clone(),
-            logprobs: Vec::new(),
             old_logprobs: pick("token_old_logprobs").or_else(|| pick("token_rollout_logprobs")),
             rollout_logprobs: pick("token_rollout_logprobs"),
             ref_logprobs: pick("token_ref_logprobs"),
@@ -120,12 +128,11 @@ impl TrainingRows {
             weights: pick("token_weights"),
             clip_low: pick("token_clip_low"),
             clip_high: pick("token_clip_high"),
-            entropies: None,
-            values: None,
             old_values: pick("token_values"),
             returns: pick("token_returns"),
             rewards: self.rewards.as_ref().map(|rewards| rollouts.iter().map(|&row| rewards[row]).collect()),
             signals,
+            ..Columns::default()
         };
         (batch, columns)
     }
@@ -181,6 +188,16 @@ fn token_batch(unit: &Unit, rows: &[usize]) -> Result<TokenBatch> {
         batch.prompt_offsets.push(0);
     }
     Ok(batch)
+}
+
+/// Where the steps of the rows end, in tokens of the rollout; `None` where a row has no steps.
+fn steps(unit: &Unit, rows: &[usize]) -> Option<Vec<Vec<usize>>> {
+    let list = unit.list("step_ends")?;
+    let of_row = |&row: &usize| -> Option<Vec<usize>> {
+        let ends = list.is_valid(row).then(|| list.value(row))?;
+        ends.as_primitive_opt::<Int32Type>()?.iter().map(|end| usize::try_from(end?).ok()).collect()
+    };
+    rows.iter().map(of_row).collect()
 }
 
 /// A token signal of the rows as flat numbers, 0 where an element is null; `None` where the column is

@@ -1,8 +1,14 @@
 //! Objectives by name, one file each: what update minimises, with its parameters.
 
+pub mod denoising;
+#[cfg(test)]
+mod finite_differences;
+pub mod judges;
 pub mod parts;
 mod policy;
 pub mod presets;
+pub mod preference;
+pub mod recipes;
 
 use meed_operators::objectives::Objective;
 use meed_operators::{Error, Result};
@@ -35,6 +41,15 @@ impl NamedObjective {
 
     /// The objective with settings over its defaults. The setting `preset` names the conventions of a
     /// system ([`presets`]), which stand between defaults and settings.
+    /// What is known of its source, and where it deviates from it, as a recipe's `fidelity`; empty where
+    /// nothing is said.
+    pub fn fidelity(&self) -> &'static str {
+        let known = [recipes::FIDELITY, preference::FIDELITY, judges::FIDELITY, denoising::FIDELITY];
+        let mut texts = known.into_iter().flatten();
+        texts.find(|(name, _)| *name == self.name).map_or("", |(_, fidelity)| *fidelity)
+    }
+
+    /// The objective with settings over its defaults.
     ///
     /// ```
     /// let clip = meed_pipelines::find_objective("ppo_clip")?;
@@ -65,7 +80,8 @@ impl NamedObjective {
 }
 
 /// Every objective, one list per family.
-pub const OBJECTIVES: &[&[&NamedObjective]] = &[policy::POLICY];
+pub const OBJECTIVES: &[&[&NamedObjective]] =
+    &[policy::POLICY, recipes::RECIPES, preference::PREFERENCE, judges::JUDGES, denoising::DENOISING];
 
 /// Every objective, in the order of the list.
 pub fn objectives() -> impl Iterator<Item = &'static NamedObjective> {

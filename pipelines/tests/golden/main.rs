@@ -9,6 +9,8 @@ mod columns;
 mod compare;
 mod load;
 mod objective;
+mod pair_objective;
+mod recipe_objective;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -37,6 +39,8 @@ const NOT_ASSERTED: &[&str] = &[
     "preset_tinker[5]",
     "preset_tinker[8]",
     "preset_trl_async[7]",
+    "prorag[7]",
+    "slate[3]",
 ];
 
 fn folder() -> PathBuf {
@@ -65,10 +69,20 @@ fn every_case_is_asserted_or_listed() {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         for (number, case) in cases.into_iter().enumerate() {
             let label = format!("{stem}[{number}]");
-            match Case::read(case).and_then(|case| case.run()) {
+            let outcome = pair_objective::run(&case);
+            match outcome.unwrap_or_else(|| Case::read(case).and_then(|case| case.run())) {
                 Ok(Outcome::Asserted(compared)) => {
                     *asserted.entry(stem.clone()).or_default() += 1;
                     values += compared;
+                }
+                Ok(Outcome::Partly(compared, left)) => {
+                    if compared > 0 {
+                        *asserted.entry(stem.clone()).or_default() += 1;
+                        values += compared;
+                    }
+                    for (key, reason) in left {
+                        listed.entry(reason.to_owned()).or_default().push(format!("{label}.{key}"));
+                    }
                 }
                 Ok(Outcome::Listed(reason)) => listed.entry(reason).or_default().push(label),
                 Err(reason) => failures.push(format!("{label}: {reason}")),
@@ -79,7 +93,7 @@ fn every_case_is_asserted_or_listed() {
     for (file, count) in &asserted {
         println!("  {count:4} {file}");
     }
-    println!("listed: {} cases", listed.values().map(Vec::len).sum::<usize>());
+    println!("listed: {} cases or keys of them", listed.values().map(Vec::len).sum::<usize>());
     for (reason, cases) in &listed {
         println!("  {:4} {reason}: {}", cases.len(), cases.join(" "));
     }

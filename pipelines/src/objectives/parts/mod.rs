@@ -3,6 +3,7 @@
 pub mod aggregate;
 pub mod correction;
 pub mod divergence;
+pub mod function;
 pub mod policy;
 pub mod ratio;
 pub mod terms;

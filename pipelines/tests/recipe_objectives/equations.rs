@@ -1,0 +1,232 @@
+//! The numbers that the methods' equations give by hand, where no reference was run.
+
+use meed_operators::objectives::Columns;
+use meed_pipelines::objectives::recipes::{FIDELITY, RECIPES, archer, habc, sarm, tsallis};
+use serde_json::Value;
+
+use crate::differences::{By, agrees, loss, objective};
+
+fn close(got: &[f64], wanted: &[f64], tolerance: f64) {
+    assert_eq!(got.len(), wanted.len());
+    for (got, wanted) in got.iter().zip(wanted) {
+        assert!((got - wanted).abs() < tolerance, "got {got}, expected {wanted}");
+    }
+}
+
+#[test]
+fn every_objective_says_how_far_it_agrees() {
+    let names: Vec<&str> = RECIPES.iter().map(|objective| objective.name).collect();
+    let said: Vec<&str> = FIDELITY.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, said);
+}
+
+#[test]
+fn garl_weights_and_losses() {
+    let w = [0.1, 0.4, 0.02, 0.08];
+    let expected: [(f64, [f64; 4], [f64; 4], f64); 4] = [
+        (0.0, [-0.06666667, 0.33333333, -0.17333333, -0.09333333], [0.1, 0.4, 0.02, 0.08], 0.85),
+        (
+            0.25,
+            [-0.10016175, 0.51154342, -0.25942428, -0.14008582],
+            [0.16068568, 0.64274274, 0.03213714, 0.12854855],
+            1.0119619658,
+        ),
+        (
+            0.75,
+            [-0.22405445, 1.15142186, -0.58011869, -0.31332795],
+            [0.41488865, 1.65955461, 0.08297773, 0.33191092],
+            1.5106680908,
+        ),
+        (
+            1.0,
+            [-0.33333333, 1.66666667, -0.86666667, -0.46666667],
+            [0.66666667, 2.66666667, 0.13333333, 0.53333333],
+            1.8971199849,
+        ),
+    ];
+    for (q, reasoning, answers, value) in expected {
+        let (c, weights) = tsallis::garl_weights(&w, q);
+        close(&c, &reasoning, 1e-8);
+        close(&weights, &answers, 1e-8);
+        close(&[tsallis::tsallis_loss(0.15, q)], &[value], 1e-9);
+    }
+    let (alone, _) = tsallis::garl_weights(&[0.3], 1.0);
+    close(&alone, &[1.0], 1e-12);
+    assert_eq!(tsallis::garl_weights(&[0.0, 0.0], 0.75).1, [0.0, 0.0]);
+}
+
+/// Two rollouts of one prompt: a token of reasoning, one of the environment, two of the answer.
+fn answered() -> Columns {
+    Columns {
+        offsets: vec![0, 4, 8],
+        groups: vec![0, 0],
+        mask: [true, false, true, true].repeat(2),
+        logprobs: vec![-1.1, 0.0, -0.4, -0.7, -0.8, 0.0, -0.2, -0.5],
+        signals: [("token_is_answer".to_owned(), [0.0, 0.0, 1.0, 1.0].repeat(2))].into(),
+        ..Columns::default()
+    }
+}
+
+#[test]
+fn answers_have_the_gradient_of_the_tsallis_loss() {
+    for q in [0.0, 0.25, 0.75, 1.0] {
+        let garl = objective("tsallis", &[("q", q.into())]);
+        let columns = answered();
+        let gradient = loss(garl.as_ref(), &columns).logprobs;
+        let answers: Vec<Vec<(usize, f64)>> = [2, 3, 6, 7].into_iter().map(|t| vec![(t, 1.0)]).collect();
+        crate::differences::agrees_along(
+            garl.as_ref(),
+            &columns,
+            By::Logprobs,
+            crate::differences::value,
+            &answers,
+        );
+        assert_eq!(gradient[1], 0.0);
+        // PAFT is GARL without its baseline, and its value has that gradient with the weights held fixed.
+        let paft = loss(objective("tsallis", &[("q", q.into()), ("form", "paft".into())]).as_ref(), &columns);
+        let expected: f64 = paft.logprobs.iter().zip(&columns.logprobs).map(|(slope, x)| slope * x).sum();
+        close(&[paft.value], &[expected], 1e-12);
+        close(&[paft.logprobs[2], paft.logprobs[6]], &[gradient[2], gradient[6]], 1e-12);
+        close(&[paft.logprobs[0], paft.logprobs[4]], &[gradient[2], gradient[6]], 1e-12);
+    }
+}
+
+#[test]
+fn garl_at_q_0_is_an_unbiased_policy_gradient() {
+    // One reasoning token out of three, from a softmax; the answer has a fixed probability after each.
+    let (logits, answer) = ([0.3, -0.2, 0.5_f64], [-0.4, -1.7, -0.9_f64]);
+    let softmax = |logits: &[f64; 3]| {
+        let sum: f64 = logits.iter().map(|logit| logit.exp()).sum();
+        logits.map(|logit| logit.exp() / sum)
+    };
+    let correct =
+        |logits: &[f64; 3]| -> f64 { softmax(logits).iter().zip(answer).map(|(p, a)| p * a.exp()).sum() };
+    let garl = objective("tsallis", &[("q", Value::from(0.0))]);
+    let p = softmax(&logits);
+    let mut expected = [0.0; 3];
+    for first in 0..3 {
+        for second in 0..3 {
+            let columns = Columns {
+                offsets: vec![0, 2, 4],
+                groups: vec![0, 0],
+                mask: vec![true; 4],
+                logprobs: vec![p[first].ln(), answer[first], p[second].ln(), answer[second]],
+                signals: [("token_is_answer".to_owned(), vec![0.0, 1.0, 0.0, 1.0])].into(),
+                ..Columns::default()
+            };
+            let gradient = loss(garl.as_ref(), &columns).logprobs;
+            for (chosen, slope) in [(first, gradient[0]), (second, gradient[2])] {
+                for logit in 0..3 {
+                    let by_logit = f64::from(u8::from(logit == chosen)) - p[logit];
+                    expected[logit] += p[first] * p[second] * slope * by_logit;
+                }
+            }
+        }
+    }
+    for logit in 0..3 {
+        let (mut up, mut down) = (logits, logits);
+        up[logit] += 1e-6;
+        down[logit] -= 1e-6;
+        // The loss is 1 - P(correct) at q = 0.
+        close(&[expected[logit]], &[-(correct(&up) - correct(&down)) / 2e-6], 1e-9);
+    }
+}
+
+#[test]
+fn sarm_weights() {
+    let deltas = [-0.01, 0.0, 0.005, 0.02, 0.03, 0.015];
+    let weights = sarm::progress_weights(&deltas, 0.01, None, None);
+    close(&weights, &[0.0, 0.31101189, 0.40550122, 1.0, 1.0, 1.0], 1e-8);
+    let sum: f64 = weights.iter().sum::<f64>() + 1e-6;
+    let normalised: Vec<f64> = weights.iter().map(|weight| weight * 6.0 / sum).collect();
+    close(&normalised, &[0.0, 0.50210258, 0.65464767, 1.61441604, 1.61441604, 1.61441604], 1e-8);
+    assert_eq!(sarm::progress_weights(&[f64::NAN, -1.0], 0.01, None, None), [1.0, 0.0]);
+
+    let columns = Columns {
+        offsets: vec![0, 6],
+        steps: Some((0..=6).collect()),
+        mask: vec![true; 6],
+        logprobs: vec![-1.0, -2.0, -3.0, -4.0, -5.0, -6.0],
+        signals: [("step_progress_deltas".to_owned(), deltas.to_vec())].into(),
+        ..Columns::default()
+    };
+    let got = loss(objective("sarm", &[]).as_ref(), &columns);
+    let wanted: f64 = normalised.iter().zip(&columns.logprobs).map(|(w, x)| -w * x / 6.0).sum();
+    close(&[got.value], &[wanted], 1e-9);
+    let failed = Columns { signals: [("step_progress_deltas".to_owned(), vec![-1.0; 6])].into(), ..columns };
+    assert_eq!(loss(objective("sarm", &[]).as_ref(), &failed).value, 0.0);
+}
+
+#[test]
+fn habc_gate_and_weights() {
+    let g = habc::gate(0.2, 0.8, -5.0, -4.2);
+    close(&[g], &[1.158778], 1e-6);
+    close(&habc::over_mean(&[g, 0.0, 1.0, 0.5]), &[1.307493, 0.0, 1.128338, 0.564169], 1e-6);
+    assert_eq!(habc::over_mean(&[0.0, 0.0]), [0.0, 0.0]);
+}
+
+#[test]
+fn rwr_weights() {
+    let columns = Columns {
+        offsets: vec![0, 1, 2],
+        mask: vec![true; 2],
+        logprobs: vec![0.0; 2],
+        rewards: Some(vec![0.2, -0.5]),
+        signals: [("squared_errors".to_owned(), vec![1.0, 1.0])].into(),
+        ..Columns::default()
+    };
+    let got = loss(objective("rwr", &[]).as_ref(), &columns);
+    close(&got.signals["squared_errors"], &[1.221402758 / 2.0, 0.606530660 / 2.0], 1e-9);
+    agrees(objective("rwr", &[]).as_ref(), &columns, By::Signal("squared_errors"), crate::differences::value);
+}
+
+#[test]
+fn archer_step() {
+    close(
+        &[archer::q_target(0.0, false, 0.95, 0.4), archer::q_target(0.0, false, 0.95, 0.5)],
+        &[0.38, 0.475],
+        1e-12,
+    );
+    assert_eq!(archer::q_target(0.7, true, 0.95, 0.5), 0.7);
+    close(&[archer::advantage([0.6, 0.55], [0.3, 0.35])], &[0.25], 1e-12);
+    close(&[archer::soft_update(0.2, 0.5, 0.1)], &[0.23], 1e-12);
+}
+
+#[test]
+fn oreal_step() {
+    let columns = Columns {
+        offsets: vec![0, 4],
+        mask: vec![true; 4],
+        logprobs: [0.9_f64, 0.5, 0.6, 0.7].map(f64::ln).to_vec(),
+        ref_logprobs: Some(vec![0.0; 4]),
+        advantages: vec![0.8; 4],
+        rewards: Some(vec![1.0]),
+        signals: [("token_rm_logits".to_owned(), vec![0.2, 1.0, -0.5, 2.0])].into(),
+        ..Columns::default()
+    };
+    let got = loss(objective("oreal", &[]).as_ref(), &columns);
+    close(&[got.parts["positive_loss"], got.parts["reward_model_loss"]], &[0.0775514505, 0.4115508329], 1e-9);
+}
+
+#[test]
+fn what_is_missing_has_a_name() {
+    for (name, signal) in [
+        ("archer", "step_rewards"),
+        ("guide", "hinted"),
+        ("sarm", "step_progress_deltas"),
+        ("tsallis", "token_is_answer"),
+        ("a2tgpo", "token_clip_scales"),
+    ] {
+        let columns = Columns {
+            steps: Some(vec![0, 4, 8]),
+            advantages: vec![0.1; 8],
+            rewards: Some(vec![1.0; 2]),
+            signals: [].into(),
+            ..answered()
+        };
+        let error = objective(name, &[]).loss(&columns).expect_err(name).to_string();
+        assert!(error.contains(signal), "{name}: {error}");
+    }
+    let no_steps = objective("a3", &[]).loss(&Columns { advantages: vec![0.1; 8], ..answered() });
+    assert!(no_steps.expect_err("no steps").to_string().contains("step_ends"));
+}
