@@ -64,7 +64,7 @@ impl Train {
                 true => learner.load(&checkpoints.path(0))?,
                 false => {
                     self.warm_up(learner.as_mut(), &problems, tokenizer.as_ref())?;
-                    checkpoints.save(0, learner.as_ref(), &RunState::default())?;
+                    checkpoints.save(0, learner.as_ref(), &[], &RunState::default())?;
                 }
             }
             let first = tries.of("after warm-up", learner.policy()?)?;

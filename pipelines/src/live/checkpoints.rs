@@ -44,16 +44,27 @@ impl Checkpoints {
         self.path(version).join(STATE).is_file()
     }
 
-    /// Writes a version. It appears under its name only when it is whole; one that is there already is
-    /// replaced.
+    /// Writes a version: the learner, and those beside it in folders of their own. It appears under its
+    /// name only when it is whole; one that is there already is replaced.
     ///
     /// # Errors
     /// A directory that cannot be written.
-    pub fn save(&self, version: i64, learner: &dyn Learner, state: &RunState) -> Result<()> {
+    pub fn save(
+        &self,
+        version: i64,
+        learner: &dyn Learner,
+        beside: &[(&str, &dyn Learner)],
+        state: &RunState,
+    ) -> Result<()> {
         let (path, partial) = (self.path(version), self.directory.join(format!("{version:08}.partial")));
         remove(&partial)?;
         fs::create_dir_all(&partial).map_err(|error| failed(&partial, error))?;
         learner.save(&partial)?;
+        for (name, learner) in beside {
+            let own = partial.join(name);
+            fs::create_dir_all(&own).map_err(|error| failed(&own, error))?;
+            learner.save(&own)?;
+        }
         let text = serde_json::to_vec(state).map_err(|error| failed(&partial, error))?;
         fs::write(partial.join(STATE), text).map_err(|error| failed(&partial, error))?;
         remove(&path)?;

@@ -4,6 +4,7 @@
 mod cadence;
 mod checkpoints;
 mod evaluate;
+mod learned_judge;
 mod model_signals;
 mod policies;
 mod pruning;
@@ -18,6 +19,7 @@ mod warm_up;
 pub use cadence::{Minibatches, Schedule, constant};
 pub use checkpoints::{Checkpoints, RunState};
 pub use evaluate::{Evaluation, evaluate};
+pub use learned_judge::LearnedJudge;
 pub use policies::{Policies, Published, version_of};
 pub use stages::{Prompts, Replay};
 pub use training::{Observe, Training, TrainingReport};

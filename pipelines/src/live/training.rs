@@ -13,6 +13,7 @@ use meed_operators::sample::{Prompt, Sampler};
 use meed_operators::{Error, Result};
 
 use super::checkpoints::{Checkpoints, RunState};
+use super::learned_judge::LearnedJudge;
 use super::policies::{Policies, Published, version_of};
 use super::pruning::Pruning;
 use super::stages::{Prompts, Replay, Stages};
@@ -33,6 +34,7 @@ pub struct Training {
     judges: Judges,
     update: UpdateSettings,
     epochs: u64,
+    learned_judges: Vec<LearnedJudge>,
     checkpoints: Option<Checkpoints>,
     replay: Replay,
     stop_at: Option<f64>,
@@ -77,6 +79,7 @@ impl Training {
                 staleness: 0,
             },
             epochs: 1,
+            learned_judges: Vec::new(),
             checkpoints: None,
             replay: BTreeMap::new(),
             stop_at: None,
@@ -132,6 +135,12 @@ impl Training {
         self
     }
 
+    /// A model that scores tokens for the recipe and learns from the outcomes beside the policy.
+    pub fn learned_judge(mut self, judge: LearnedJudge) -> Self {
+        self.learned_judges.push(judge);
+        self
+    }
+
     /// Where checkpoints go; without them a run cannot be resumed.
     pub fn checkpoints(mut self, checkpoints: Checkpoints) -> Self {
         self.checkpoints = Some(checkpoints);
@@ -179,7 +188,7 @@ impl Training {
         };
         let seed = self.update.seed;
         let updater = Updater::new(
-            self.learner,
+            (self.learner, self.learned_judges),
             self.update,
             state,
             self.checkpoints,
@@ -229,9 +238,14 @@ impl Training {
         let mut state = RunState::default();
         if let Some(checkpoints) = &self.checkpoints {
             if start == 0 && !checkpoints.has(0) {
-                checkpoints.save(0, self.learner.as_ref(), &state)?;
+                let beside: Vec<(&str, &dyn Learner)> =
+                    self.learned_judges.iter().map(|judge| (judge.signal.as_str(), judge.learner.as_ref())).collect();
+                checkpoints.save(0, self.learner.as_ref(), &beside, &state)?;
             } else {
                 state = checkpoints.load(version, self.learner.as_mut())?;
+                for judge in self.learned_judges.iter_mut().filter(|_| version > 0) {
+                    judge.learner.load(&checkpoints.path(version).join(&judge.signal))?;
+                }
             }
             for earlier in version_of(start, self.update.staleness)..version {
                 let history = Arc::new(checkpoints.state(earlier)?.history);

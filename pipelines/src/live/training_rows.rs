@@ -46,15 +46,24 @@ impl TrainingRows {
             .filter(|in_loss| in_loss.len() == unit.rows())
             .ok_or_else(|| misfit("in_loss"))?;
         let rows: Vec<usize> = (0..unit.rows()).filter(|&row| in_loss.value(row)).collect();
-        let tokens = token_batch(unit, &rows)?;
+        Self::of(unit, &rows, Some(advantages))
+    }
+
+    /// Some rollouts of a unit, with their rows of the advantages table where there are any.
+    ///
+    /// # Errors
+    /// Rollouts without token ids.
+    pub(super) fn of(unit: &Unit, rows: &[usize], advantages: Option<&RecordBatch>) -> Result<Self> {
+        let tokens = token_batch(unit, rows)?;
         let mut lists = BTreeMap::new();
         let mut scalars = BTreeMap::new();
-        for (batch, credit) in [(unit.batch(), false), (advantages, true)] {
+        let credit = advantages.map(|advantages| (advantages, true));
+        for (batch, credit) in std::iter::once((unit.batch(), false)).chain(credit) {
             for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
                 let name = field.name();
                 if let Some(list) = column.as_list_opt::<i32>()
                     && name.starts_with("token_")
-                    && let Some(values) = numbers(list, &rows, &tokens)
+                    && let Some(values) = numbers(list, rows, &tokens)
                 {
                     lists.insert(name.clone(), values);
                 } else if !credit
@@ -67,7 +76,7 @@ impl TrainingRows {
         }
         let groups = rows.iter().map(|&row| unit.group_of()[row]).collect();
         let rewards = scalars.remove("reward");
-        let steps = steps(unit, &rows);
+        let steps = steps(unit, rows);
         Ok(TrainingRows { tokens, groups, steps, rewards, lists, scalars })
     }
 

@@ -18,6 +18,7 @@ use meed_operators::random::RandomKey;
 use meed_operators::{Error, Result};
 
 use super::checkpoints::{Checkpoints, RunState};
+use super::learned_judge::LearnedJudge;
 use super::model_signals::with_token_signal;
 use super::policies::{Policies, Published, version_of};
 use super::training_rows::{TrainingRows, with_scores};
@@ -73,6 +74,7 @@ pub struct EpochReport {
 pub(super) struct Updater {
     learner: Box<dyn Learner>,
     settings: UpdateSettings,
+    judges: Vec<LearnedJudge>,
     state: RunState,
     checkpoints: Option<Checkpoints>,
     policies: Policies,
@@ -86,7 +88,7 @@ pub(super) type Aim = (Option<f64>, Arc<AtomicU64>);
 impl Updater {
     /// An updater whose learner is at the version that the first epoch to come begins with.
     pub fn new(
-        learner: Box<dyn Learner>,
+        (learner, judges): (Box<dyn Learner>, Vec<LearnedJudge>),
         settings: UpdateSettings,
         state: RunState,
         checkpoints: Option<Checkpoints>,
@@ -94,7 +96,7 @@ impl Updater {
         aim: Aim,
         observe: Arc<dyn Fn(&EpochReport) + Send + Sync>,
     ) -> Self {
-        Updater { learner, settings, state, checkpoints, policies, aim, observe }
+        Updater { learner, settings, judges, state, checkpoints, policies, aim, observe }
     }
 
     /// Everything from the rollouts of an epoch to a new policy: scores of the learner, credit,
@@ -131,6 +133,11 @@ impl Updater {
             })?;
             let training = TrainingRows::new(&given.unit, &advantages)?;
             report.steps = self.steps(epoch, &training, &row)?;
+            for judge in &mut self.judges {
+                if let (Some(loss), Some(step)) = (judge.learn(&unit)?, report.steps.last_mut()) {
+                    step.parts.insert(format!("{}_loss", judge.signal), loss);
+                }
+            }
             written.push(rows_of(Table::Rollouts, unit.batch())?);
             written.push(rows_of(Table::Advantages, &advantages)?);
             if let Some(nodes) = tree_nodes(&given.unit)? {
@@ -156,7 +163,9 @@ impl Updater {
         self.learner.publish();
         let version = self.learner.version();
         if let Some(checkpoints) = &self.checkpoints {
-            checkpoints.save(version, self.learner.as_ref(), &self.state)?;
+            let beside: Vec<(&str, &dyn Learner)> =
+                self.judges.iter().map(|judge| (judge.signal.as_str(), judge.learner.as_ref())).collect();
+            checkpoints.save(version, self.learner.as_ref(), &beside, &self.state)?;
         }
         let history = Arc::new(self.state.history.clone());
         self.policies.publish(version, Published { policy: self.learner.policy()?, history });
@@ -172,6 +181,10 @@ impl Updater {
     fn with_scores(&self, unit: Unit) -> Result<Unit> {
         let settings = &self.settings;
         let wants_values = self.reads("token_values")?;
+        let mut unit = unit;
+        for judge in &self.judges {
+            unit = Unit::new(judge.judge(&unit)?)?;
+        }
         if !settings.recompute_old && !wants_values && settings.reference.is_none() {
             return Ok(unit);
         }

@@ -3,6 +3,7 @@
 
 mod bigram;
 mod judges;
+mod learned_judges;
 mod runs;
 mod same_bits;
 mod stored;

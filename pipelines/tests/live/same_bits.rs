@@ -22,7 +22,7 @@ fn bits(stored: &Stored) -> Vec<RecordBatch> {
     tables.map(|table| without(stored.rows(table))).to_vec()
 }
 
-fn same(a: &Stored, b: &Stored, what: &str) {
+pub fn same(a: &Stored, b: &Stored, what: &str) {
     for (a, b) in bits(a).iter().zip(bits(b)) {
         // Scores come in the order of workers; everything else is in canonical order.
         let (a, b) = (sorted(a), sorted(&b));
