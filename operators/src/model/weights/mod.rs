@@ -4,6 +4,7 @@ mod file;
 mod initialize;
 mod lora;
 
+pub(crate) use file::read_safetensors;
 pub use lora::{Adapter, Lora};
 
 use std::collections::BTreeMap;
