@@ -1,8 +1,14 @@
 //! GaLore: Adam on gradients that are projected to low rank.
 
+mod bases;
+
+pub use bases::Projection;
+
 use std::collections::BTreeMap;
 
-use nalgebra::{DMatrix, SVD};
+use bases::{LEFT, RIGHT, bases, by_rows, from_tensor, matrix, projected_shape};
+
+use nalgebra::DMatrix;
 
 use super::{Optimizer, StateTensor, Weight};
 use crate::{Error, Result};
@@ -10,26 +16,9 @@ use crate::{Error, Result};
 const STEPS: &str = "steps";
 const FIRST: &str = "first_moment";
 const SECOND: &str = "second_moment";
-const LEFT: &str = "left_basis";
-const RIGHT: &str = "right_basis";
 
 /// Steps are counted up to here, which `f32` holds exactly.
 const MOST_STEPS: u64 = 1 << 24;
-
-/// On which side of the gradient `G` (`m x n`, singular vectors `U`, `V`) the projection is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Projection {
-    /// On the right where `m >= n`, else on the left.
-    Standard,
-    /// On the left where `m >= n`, else on the right.
-    ReverseStandard,
-    /// `G V_r`, of shape `m x r`.
-    Right,
-    /// `U_r^T G`, of shape `r x n`.
-    Left,
-    /// `U_r^T G V_r`, of shape `r x r`.
-    Full,
-}
 
 /// The hyperparameters of [`Galore`].
 #[derive(Debug, Clone, PartialEq)]
@@ -104,47 +93,6 @@ impl Galore {
         self.options.rank > 0 && weight.shape.len() == 2 && !plain && !weight.values.is_empty()
     }
 
-    /// Sides on which a matrix is projected: left, right.
-    fn sides(&self, rows: usize, columns: usize) -> (bool, bool) {
-        match self.options.projection {
-            Projection::Standard => (rows < columns, rows >= columns),
-            Projection::ReverseStandard => (rows >= columns, rows < columns),
-            Projection::Right => (false, true),
-            Projection::Left => (true, false),
-            Projection::Full => (true, true),
-        }
-    }
-
-    /// The bases of a gradient: its first left and right singular vectors as columns, in place of `old`.
-    fn bases(
-        &self,
-        name: &str,
-        gradient: &DMatrix<f64>,
-        old: &BTreeMap<&'static str, StateTensor>,
-    ) -> Result<BTreeMap<&'static str, StateTensor>> {
-        let failed = || {
-            Error::usage(
-                format!("the gradient of `{name}` has no singular value decomposition"),
-                "look for values that are not finite",
-            )
-        };
-        if gradient.iter().any(|value| !value.is_finite()) {
-            return Err(failed());
-        }
-        let svd = SVD::try_new(gradient.clone(), true, true, f64::EPSILON, 0).ok_or_else(failed)?;
-        let (left, right) = svd.u.zip(svd.v_t).ok_or_else(failed)?;
-        let rank = self.options.rank.min(gradient.nrows()).min(gradient.ncols());
-        let sides = self.sides(gradient.nrows(), gradient.ncols());
-        let mut bases = BTreeMap::new();
-        if sides.0 {
-            bases.insert(LEFT, turned(left.columns(0, rank).into_owned(), old.get(LEFT)));
-        }
-        if sides.1 {
-            bases.insert(RIGHT, turned(right.rows(0, rank).transpose(), old.get(RIGHT)));
-        }
-        Ok(bases)
-    }
-
     /// The state of a weight for this step, with new bases where it is time.
     fn prepared(&self, weight: &Weight<'_>) -> Result<BTreeMap<&'static str, StateTensor>> {
         let misfit = || {
@@ -169,7 +117,7 @@ impl Galore {
             && (self.steps.is_multiple_of(self.options.update_gap.max(1)) || state.is_empty())
         {
             let gradient = matrix(weight.gradient, weight.shape[0], weight.shape[1]);
-            state.extend(self.bases(weight.name, &gradient, &state)?);
+            state.extend(bases(weight.name, &gradient, self.options.projection, self.options.rank, &state)?);
         }
         let shape = projected_shape(weight.shape, &state).ok_or_else(misfit)?;
         for moment in [FIRST, SECOND] {
@@ -184,8 +132,8 @@ impl Galore {
     /// The change of a weight by its gradient, before `step_size`; its moments are brought up to date.
     fn change(&self, weight: &Weight<'_>, state: &mut BTreeMap<&'static str, StateTensor>) -> Vec<f64> {
         let [beta1, beta2] = self.options.betas;
-        let left = state.get(LEFT).map(basis);
-        let right = state.get(RIGHT).map(basis);
+        let left = state.get(LEFT).map(from_tensor);
+        let right = state.get(RIGHT).map(from_tensor);
         let projects = left.is_some() || right.is_some();
         let gradient: Vec<f64> = if projects {
             let mut gradient = matrix(weight.gradient, weight.shape[0], weight.shape[1]);
@@ -304,52 +252,6 @@ impl Optimizer for Galore {
         self.weights = weights;
         Ok(())
     }
-}
-
-/// The shape of the projected gradient; `None` where the bases are of another shape.
-fn projected_shape(shape: &[usize], state: &BTreeMap<&'static str, StateTensor>) -> Option<Vec<usize>> {
-    let mut projected = shape.to_vec();
-    for (side, basis) in [(0, LEFT), (1, RIGHT)] {
-        if let Some(basis) = state.get(basis) {
-            if basis.shape.first() != shape.get(side) || basis.shape.len() != 2 {
-                return None;
-            }
-            projected[side] = basis.shape[1];
-        }
-    }
-    Some(projected)
-}
-
-fn matrix(values: &[f32], rows: usize, columns: usize) -> DMatrix<f64> {
-    DMatrix::from_row_iterator(rows, columns, values.iter().map(|&value| f64::from(value)))
-}
-
-fn basis(tensor: &StateTensor) -> DMatrix<f64> {
-    matrix(&tensor.values, tensor.shape[0], tensor.shape[1])
-}
-
-fn by_rows(matrix: &DMatrix<f64>) -> Vec<f64> {
-    matrix.transpose().iter().copied().collect()
-}
-
-/// A basis whose vectors point the way of the old ones; the first ones, with their largest element.
-fn turned(mut vectors: DMatrix<f64>, old: Option<&StateTensor>) -> StateTensor {
-    let old = old.map(basis).filter(|old| old.shape() == vectors.shape());
-    for (number, mut vector) in vectors.column_iter_mut().enumerate() {
-        let way = match &old {
-            Some(old) => vector.dot(&old.column(number)),
-            None => vector[vector.iamax()],
-        };
-        if way < 0.0 {
-            vector.neg_mut();
-        }
-    }
-    tensor(&vectors)
-}
-
-fn tensor(matrix: &DMatrix<f64>) -> StateTensor {
-    let values = by_rows(matrix).into_iter().map(|value| value as f32).collect();
-    StateTensor { shape: vec![matrix.nrows(), matrix.ncols()], values }
 }
 
 #[cfg(test)]
