@@ -15,6 +15,9 @@ pub enum Named {
     Elsewhere(String),
 }
 
+/// What changes weights by gradients and assigns no credit.
+const UPDATES: &[&str] = &["galore", "gcond", "rex"];
+
 const ESTIMATORS: &[(&str, &str)] = &[
     ("grpo", "grpo"),
     ("grpo_vectorized", "grpo"),
@@ -99,6 +102,11 @@ const DESCRIPTIVE: &[(&str, &[&str])] = &[
 /// A word, value or stage that is not known, by name.
 pub fn named(recipe: &str, framework: Option<&str>, params: &Map<String, Value>) -> Result<Named> {
     let conventions = recipe.starts_with("preset_") || recipe == "peer_tests" || recipe == "bug_inputs";
+    if UPDATES.contains(&recipe) {
+        return Ok(Named::Elsewhere(
+            "weight updates and schedules: asserted in operators/tests/update".into(),
+        ));
+    }
     if !conventions {
         let Ok(found) = crate::find(recipe) else {
             return Ok(Named::Elsewhere(format!("recipe {recipe} is not built yet")));

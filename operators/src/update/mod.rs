@@ -2,9 +2,19 @@
 
 mod adamw;
 mod clip;
+mod galore;
+mod gcond;
+mod minibatches;
+mod schedule;
+mod shrink_and_perturb;
 
 pub use adamw::{AdamW, AdamWOptions};
 pub use clip::{clip_global_norm, global_norm};
+pub use galore::{Galore, GaloreOptions, Projection};
+pub use gcond::{Combined, Gcond, GcondOptions};
+pub use minibatches::{Cut, minibatches};
+pub use schedule::{Decay, LoggedNorm, Schedule, refine};
+pub use shrink_and_perturb::{fresh_weights, shrink_and_perturb};
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Addition with carry, written from the units up.
+//! Addition with carry, column by column from the units up.
 
 use meed_operators::Result;
 use meed_operators::sample::Prompt;
@@ -7,8 +7,11 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Demonstration, Difficulty, Limits, Problem, Said, Task, foreign};
 
-/// Addition: `874+652=` asks for `437`, which is 478 + 256 = 734 with all digits from the units up,
-/// the order in which one adds. One response, no step oracle.
+/// Addition: `86 75 42=` asks for 478 + 256 column by column from the units up, and its answer is
+/// `14 13 07`: each column's sum with its carry, in two digits. Whoever writes a sum so sees every digit
+/// that the next one depends on at the same distance, and needs no digit of the result before its column:
+/// what makes addition hard for small models is left out, what makes it addition is not. Problems of
+/// more than one column carry at least once. One response, no step oracle.
 ///
 /// The solutions to warm up on are those of two pupils: most by one who forgets every carry, some by a
 /// careful one. A policy that imitates them mostly loses carries; reinforcement makes it keep them.
@@ -17,8 +20,10 @@ pub struct Arithmetic;
 /// The task `arithmetic`.
 pub const ARITHMETIC: Arithmetic = Arithmetic;
 
+const MOST_DIGITS: u32 = 9;
+
 /// Share of solutions that are the careful pupil's.
-const CAREFUL: f64 = 0.2;
+const CAREFUL: f64 = 0.25;
 
 impl Task for Arithmetic {
     fn name(&self) -> &'static str {
@@ -26,39 +31,44 @@ impl Task for Arithmetic {
     }
 
     fn title(&self) -> &'static str {
-        "addition with carry, digits from the units up: 874+652= is 437"
+        "addition with carry, column by column from the units up: 86 75 42= is 14 13 07"
     }
 
     fn difficulty(&self) -> Difficulty {
-        Difficulty { meaning: "digits of each number", least: 1, most: 9, default: 3 }
+        Difficulty { meaning: "digits of each number", least: 1, most: MOST_DIGITS, default: 3 }
     }
 
     fn limits(&self, difficulty: u32) -> Limits {
-        Limits { max_tokens: difficulty as usize + 2, max_turns: 1 }
+        Limits { max_tokens: 3 * difficulty as usize, max_turns: 1 }
     }
 
     fn draw(&self, difficulty: u32, random: &mut ChaCha8Rng) -> Problem {
         let least = if difficulty == 1 { 0 } else { 10_u64.pow(difficulty - 1) };
         let range = least..10_u64.pow(difficulty);
-        let (a, b) = (random.random_range(range.clone()), random.random_range(range));
+        let (a, b) = loop {
+            let (a, b) = (random.random_range(range.clone()), random.random_range(range.clone()));
+            if difficulty == 1 || sums(a, b, difficulty, false) != sums(a, b, difficulty, true) {
+                break (a, b);
+            }
+        };
         Problem {
-            text: format!("{}+{}=", from_units(a), from_units(b)),
-            reference: Some(from_units(a + b)),
+            text: format!("{}=", columns(a, b, difficulty)),
+            reference: Some(sums(a, b, difficulty, true)),
             metadata: None,
             content: format!("{}+{}", a.min(b), a.max(b)),
         }
     }
 
     fn demonstrate(&self, prompt: Prompt, random: &mut ChaCha8Rng) -> Result<Demonstration> {
-        let (a, b) = numbers(&prompt)?;
-        let answer = sum(a, b, random.random_bool(CAREFUL));
-        let right = answer == from_units(a + b);
-        Ok(Demonstration { prompt, said: vec![Said { text: answer, policy: true }], right })
+        let (a, b, digits) = numbers(&prompt)?;
+        let text = sums(a, b, digits, random.random_bool(CAREFUL));
+        let right = text == sums(a, b, digits, true);
+        Ok(Demonstration { prompt, said: vec![Said { text, policy: true }], right })
     }
 
     fn grade(&self, prompt: &Prompt, turns: &[&str]) -> Result<f64> {
-        let (a, b) = numbers(prompt)?;
-        let answer = from_units(a + b);
+        let (a, b, digits) = numbers(prompt)?;
+        let answer = sums(a, b, digits, true);
         if let Some(reference) = prompt.reference.as_deref().filter(|reference| *reference != answer) {
             return Err(foreign(self.name(), "reference", reference));
         }
@@ -66,35 +76,39 @@ impl Task for Arithmetic {
     }
 }
 
-/// Digits from the units up.
-fn from_units(number: u64) -> String {
-    number.to_string().chars().rev().collect()
+/// The columns of an addition, from the units up.
+fn columns(a: u64, b: u64, digits: u32) -> String {
+    let column = |place: u32| format!("{}{}", a / 10_u64.pow(place) % 10, b / 10_u64.pow(place) % 10);
+    (0..digits).map(column).collect::<Vec<String>>().join(" ")
 }
 
-fn numbers(prompt: &Prompt) -> Result<(u64, u64)> {
-    let number = |digits: &str| -> Option<u64> {
-        let number = digits.chars().rev().collect::<String>().parse().ok()?;
-        (from_units(number) == digits && digits.len() <= 18).then_some(number)
+/// The sums of the columns, from the units up, with or without what the column before carries.
+fn sums(a: u64, b: u64, digits: u32, carries: bool) -> String {
+    let mut carry = 0;
+    let sum = |place: u32| {
+        let sum = a / 10_u64.pow(place) % 10 + b / 10_u64.pow(place) % 10 + carry;
+        carry = if carries { sum / 10 } else { 0 };
+        format!("{sum:02}")
     };
+    (0..digits).map(sum).collect::<Vec<String>>().join(" ")
+}
+
+/// The two numbers of a prompt, and their number of digits.
+fn numbers(prompt: &Prompt) -> Result<(u64, u64, u32)> {
     let parse = || {
-        let (a, b) = prompt.text.strip_suffix('=')?.split_once('+')?;
-        Some((number(a)?, number(b)?))
+        let columns: Vec<&[u8]> = prompt.text.strip_suffix('=')?.split(' ').map(str::as_bytes).collect();
+        let (mut a, mut b) = (0, 0);
+        for column in columns.iter().rev() {
+            match column {
+                [x @ b'0'..=b'9', y @ b'0'..=b'9'] => {
+                    (a, b) = (10 * a + u64::from(x - b'0'), 10 * b + u64::from(y - b'0'));
+                }
+                _ => return None,
+            }
+        }
+        (columns.len() <= MOST_DIGITS as usize).then_some((a, b, columns.len() as u32))
     };
     parse().ok_or_else(|| foreign("arithmetic", "prompt", &prompt.text))
-}
-
-/// The sum digit by digit from the units up, with or without its carries.
-fn sum(mut a: u64, mut b: u64, carries: bool) -> String {
-    let (mut answer, mut carry) = (String::new(), 0);
-    loop {
-        let sum = a % 10 + b % 10 + carry;
-        answer.push_str(&(sum % 10).to_string());
-        carry = if carries { sum / 10 } else { 0 };
-        (a, b) = (a / 10, b / 10);
-        if (a, b, carry) == (0, 0, 0) {
-            return answer;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -113,38 +127,37 @@ mod tests {
 
     #[test]
     fn adds_from_the_units_up() {
-        let asked = prompt("874+652=", Some("437"));
-        assert_eq!(ARITHMETIC.grade(&asked, &["437"]).unwrap(), 1.0);
-        for wrong in ["734", "436", "4370", "437 ", "+437", "327"] {
+        let asked = prompt("86 75 42=", Some("14 13 07"));
+        assert_eq!(numbers(&asked).unwrap(), (478, 256, 3));
+        assert_eq!(ARITHMETIC.grade(&asked, &["14 13 07"]).unwrap(), 1.0);
+        for wrong in ["14 12 06", "14 13 08", "14 13 07 ", "14 13 7", "141307", "734", "14 13 07 00"] {
             assert_eq!(ARITHMETIC.grade(&asked, &[wrong]).unwrap(), 0.0, "{wrong}");
         }
-        assert_eq!(sum(478, 256, true), "437");
-        assert_eq!(sum(478, 256, false), "426");
-        assert_eq!(sum(95, 5, true), "001");
-        assert_eq!(sum(0, 0, true), "0");
+        assert_eq!(sums(478, 256, 3, false), "14 12 06");
+        assert_eq!(sums(95, 5, 2, true), "10 10");
+        assert_eq!(columns(478, 256, 3), "86 75 42");
     }
 
     #[test]
     fn refuses_other_prompts_and_references() {
-        for text in ["874+652", "8+=", "+=", "8-6=", "80+1=x", "10+1=", "8+6+1=", "-8+1="] {
+        for text in ["86 75 42", "86 75 4=", "86 75  42=", "8a=", "=", "864=", "86+75=", "86 75 42=x"] {
             assert!(ARITHMETIC.grade(&prompt(text, None), &["1"]).is_err(), "{text}");
         }
-        assert!(ARITHMETIC.grade(&prompt("8+6=", Some("14")), &["41"]).is_err());
+        let long = format!("{}11=", "11 ".repeat(9));
+        assert!(ARITHMETIC.grade(&prompt(&long, None), &["1"]).is_err());
+        assert!(ARITHMETIC.grade(&prompt("86=", Some("41")), &["14"]).is_err());
     }
 
-    /// Whoever imitates the pupils is right on less than 40% of the default problems, whether it samples
-    /// or takes what is most probable.
+    /// Whoever imitates the pupils is right on about a quarter of the problems that carry when it samples,
+    /// and on none when it takes what is most probable.
     #[test]
     fn imitation_leaves_most_to_learn() {
         let problems = Problems::new(&ARITHMETIC, ARITHMETIC.difficulty().default, 1).unwrap();
         let right = (0..2000).filter(|&index| problems.warm_up(index).unwrap().right).count();
-        let held_out = problems.held_out(500).unwrap();
-        let greedy = held_out.iter().filter(|prompt| {
-            let (a, b) = numbers(prompt).unwrap();
-            ARITHMETIC.grade(prompt, &[&sum(a, b, false)]).unwrap() == 1.0
-        });
-        let greedy = greedy.count();
-        assert!((400..760).contains(&right), "{right} of 2000");
-        assert!((25..180).contains(&greedy), "{greedy} of 500");
+        assert!((430..570).contains(&right), "{right} of 2000");
+        for prompt in problems.held_out(200).unwrap() {
+            let (a, b, digits) = numbers(&prompt).unwrap();
+            assert_eq!(ARITHMETIC.grade(&prompt, &[&sums(a, b, digits, false)]).unwrap(), 0.0);
+        }
     }
 }

@@ -24,13 +24,14 @@ pub struct Game24;
 pub const GAME24: Game24 = Game24;
 
 type Number = Ratio<i64>;
+type Operation = fn(Number, Number) -> Option<Number>;
 
 /// How many numbers there are, and what they should make.
 const NUMBERS: usize = 4;
 const GOAL: i64 = 24;
 
-/// The operations, with what they give; `None` where they divide by zero or grow beyond bounds.
-const OPERATIONS: &[(char, fn(Number, Number) -> Option<Number>)] = &[
+/// The operations, with what they give; `None` where they divide by zero.
+const OPERATIONS: &[(char, Operation)] = &[
     ('+', |a, b| Some(a + b)),
     ('-', |a, b| Some(a - b)),
     ('*', |a, b| Some(a * b)),

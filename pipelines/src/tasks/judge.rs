@@ -145,11 +145,11 @@ fn list(rollout: Judged<'_>, column: &str) -> Option<Vec<Option<String>>> {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, RecordBatch, StringArray};
+    use arrow::array::{ArrayRef, ListBuilder, RecordBatch, StringArray, StringBuilder};
     use futures::executor::block_on;
 
     use super::*;
-    use crate::tasks::ARITHMETIC;
+    use crate::tasks::{ARITHMETIC, CALCULATOR};
 
     fn scores(
         prompts: Vec<Option<&str>>,
@@ -169,15 +169,54 @@ mod tests {
 
     #[test]
     fn wrong_is_zero_and_unknown_is_a_failure() {
-        let asked = Some("8+6=");
+        let asked = Some("86=");
         let given = scores(
-            vec![asked, asked, asked, asked, None, Some("8+6")],
-            vec![Some("41"), Some("14"), Some(""), None, Some("41"), Some("41")],
+            vec![asked, asked, asked, asked, None, Some("86")],
+            vec![Some("14"), Some("41"), Some(""), None, Some("14"), Some("14")],
         );
         assert_eq!(given[..3], [Ok(vec![Some(1.0)]), Ok(vec![Some(0.0)]), Ok(vec![Some(0.0)])]);
         assert!(matches!(&given[3], Err(Failure::Missing(what)) if what.contains("response")));
         assert!(matches!(&given[4], Err(Failure::Missing(what)) if what.contains("prompt")));
-        assert!(matches!(&given[5], Err(Failure::Error(what)) if what.contains("8+6")));
+        assert!(matches!(&given[5], Err(Failure::Error(what)) if what.contains("86")));
+    }
+
+    fn lists(rows: Vec<Vec<Option<&str>>>) -> ArrayRef {
+        let mut lists = ListBuilder::new(StringBuilder::new());
+        for row in rows {
+            row.into_iter().for_each(|text| lists.values().append_option(text));
+            lists.append(true);
+        }
+        Arc::new(lists.finish())
+    }
+
+    #[test]
+    fn turns_are_the_policy_s_steps() {
+        let kinds =
+            vec![Some("policy"), Some("observation"), Some("policy"), Some("observation"), Some("policy")];
+        let said =
+            |turns: [Option<&'static str>; 3]| vec![turns[0], Some("5;"), turns[1], Some("12;"), turns[2]];
+        let batch = RecordBatch::try_from_iter([
+            ("prompt", Arc::new(StringArray::from(vec!["2+3*4="; 3])) as ArrayRef),
+            ("step_kinds", lists(vec![kinds; 3])),
+            (
+                "step_texts",
+                lists(vec![
+                    said([Some("<2+3>"), Some("<3*4>"), Some("14")]),
+                    said([Some("<3*4>"), Some("<2+12>"), Some("12")]),
+                    said([Some("<3*4>"), None, Some("14")]),
+                ]),
+            ),
+        ])
+        .unwrap();
+        let ask = |judge: TaskJudge, row: usize| {
+            block_on(judge.judge(Judged { batch: &batch, row }, &JudgeContext::default()))
+        };
+        let (outcome, oracle) = (TaskJudge::outcome(&CALCULATOR), TaskJudge::oracle(&CALCULATOR).unwrap());
+        assert_eq!(ask(outcome, 0), Ok(vec![Some(1.0)]));
+        assert_eq!(ask(oracle, 0), Ok(vec![Some(0.0), None, Some(1.0), None, Some(1.0)]));
+        assert_eq!(ask(outcome, 1), Ok(vec![Some(0.0)]));
+        assert_eq!(ask(oracle, 1), Ok(vec![Some(1.0), None, Some(1.0), None, Some(0.0)]));
+        assert!(matches!(ask(outcome, 2), Err(Failure::Missing(what)) if what.contains("step_texts")));
     }
 
     #[test]

@@ -18,8 +18,10 @@ pub const STRINGS: Strings = Strings;
 /// Share of solutions with a slip.
 const SLIPS: f64 = 0.5;
 
+type Transformation = fn(&str) -> String;
+
 /// What may be asked, by name.
-const TRANSFORMATIONS: &[(&str, fn(&str) -> String)] = &[
+const TRANSFORMATIONS: &[(&str, Transformation)] = &[
     ("reverse", |word| word.chars().rev().collect()),
     ("sort", |word| {
         let mut letters: Vec<char> = word.chars().collect();
