@@ -2,7 +2,7 @@
 
 use super::aggregate::Aggregate;
 use super::ratio::Anchor;
-use super::{Columns, Loss};
+use super::{Columns, Loss, over_rollouts};
 use crate::Result;
 
 /// An estimator of `KL(policy || reference)` from one sampled token (Schulman 2020, "Approximating KL
@@ -112,13 +112,12 @@ impl Divergence {
     pub fn add(&self, columns: &Columns, aggregate: &Aggregate, loss: &mut Loss) -> Result<()> {
         let aggregate = self.aggregate.as_ref().unwrap_or(aggregate);
         let coefficients = aggregate.coefficients(columns, &columns.counted())?;
-        let mut total = 0.0;
-        for (t, (value, slope)) in self.tokens(columns)?.into_iter().enumerate() {
-            if coefficients[t] != 0.0 {
-                total += coefficients[t] * value;
-                loss.logprobs[t] += self.coef * coefficients[t] * slope;
-            }
+        let tokens = self.tokens(columns)?;
+        for t in (0..columns.tokens()).filter(|&t| coefficients[t] != 0.0) {
+            loss.logprobs[t] += self.coef * coefficients[t] * tokens[t].1;
         }
+        let share = |t: usize| if coefficients[t] == 0.0 { 0.0 } else { coefficients[t] * tokens[t].0 };
+        let total = over_rollouts(columns, share);
         loss.value += self.coef * total;
         loss.parts.insert("kl".into(), total);
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::aggregate::Aggregate;
 use super::policy::Term;
-use super::{Columns, Loss};
+use super::{Columns, Loss, over_rollouts};
 use crate::Result;
 
 /// How an error is lost.
@@ -85,15 +85,17 @@ impl Term for ValueLoss {
         let coefficients = aggregate.coefficients(columns, &columns.counted())?;
         let gradients = loss.values.get_or_insert_with(|| vec![0.0; columns.tokens()]);
         let fractions = aggregate.mean().coefficients(columns, &columns.counted())?;
-        let (mut total, mut clipped, mut outside) = (0.0, 0.0, 0.0);
-        for (t, share) in coefficients.iter().enumerate().filter(|(_, share)| **share != 0.0) {
-            let (value, slope, acted) = self.token(values[t], old[t], returns[t]);
-            let moved = self.clip.is_some_and(|clip| (values[t] - old[t]).abs() > clip);
-            total += share * value;
-            clipped += fractions[t] * f64::from(u8::from(acted));
-            outside += fractions[t] * f64::from(u8::from(moved));
-            gradients[t] += self.coef * share * slope;
+        let token = |t: usize| self.token(values[t], old[t], returns[t]);
+        for t in (0..columns.tokens()).filter(|&t| coefficients[t] != 0.0) {
+            gradients[t] += self.coef * coefficients[t] * token(t).1;
         }
+        let sum = |value: &dyn Fn(usize) -> f64| {
+            over_rollouts(columns, |t| if coefficients[t] == 0.0 { 0.0 } else { value(t) })
+        };
+        let total = sum(&|t| coefficients[t] * token(t).0);
+        let clipped = sum(&|t| fractions[t] * f64::from(u8::from(token(t).2)));
+        let moved = |t: usize| self.clip.is_some_and(|clip| (values[t] - old[t]).abs() > clip);
+        let outside = sum(&|t| fractions[t] * f64::from(u8::from(moved(t))));
         loss.value += self.coef * total;
         loss.parts.insert("value_loss".into(), total);
         loss.parts.insert("value_clip_fraction".into(), clipped);
