@@ -38,4 +38,5 @@ pub const SPA_RL: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "as the code";
+pub const FIDELITY: &str = "as the code, whose head has read the marked token; a learner of meed gives the value before \
+    it, so that a turn's end is marked at the token after the turn, where there is one";
