@@ -16,7 +16,7 @@ use crate::parameters::parameter;
 pub const ISTAR: NamedObjective = NamedObjective {
     name: "istar",
     title: "the loss of iStar's implicit process reward model",
-    citation: "Liu et al. 2025, Online Process Reward Learning for Agentic RL, arXiv 2509.19199",
+    citation: "Online Process Reward Learning for Agentic RL (iStar), 2025, arXiv 2509.19199",
     formula: "-log sigmoid(Q_u - Q_v), Q = mean over steps of beta sum (logp - old)",
     parameters: &[&[
         parameter("beta", "0.05", "scale of log-ratios"),
