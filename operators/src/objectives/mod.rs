@@ -24,6 +24,8 @@ pub mod ratio;
 pub mod real;
 pub mod surrogate;
 pub mod tapered;
+#[cfg(test)]
+mod tests;
 pub mod trust_region;
 pub mod value;
 
