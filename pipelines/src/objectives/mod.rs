@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn unknown_names_have_a_hint() {
-        let error = find_objective("pppo").err().expect("no such objective");
+        let error = find_objective("pppo").expect_err("no such objective");
         assert!(error.hint().contains("ppo_clip"), "{}", error.hint());
     }
 }

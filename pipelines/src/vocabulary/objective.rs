@@ -7,8 +7,16 @@ use super::correction::correction;
 use super::{DESCRIPTIVE_VERSIONS, unknown};
 
 /// Stages that objectives compute.
-pub const STAGES: &[&str] =
-    &["loss", "aggregate", "kl", "correction", "value_loss", "kl_controller", "proximal"];
+const STAGES: &[&str] = &["loss", "aggregate", "kl", "correction", "value_loss", "kl_controller", "proximal"];
+
+/// Kinds of other stages that objectives compute.
+const KINDS: &[(&str, &str)] = &[("mask", "high entropy tokens"), ("metric", "mean of old - current")];
+
+/// Whether a stage of a golden case is one of an objective.
+pub fn is_of_objective(stage: &str, params: &Map<String, Value>) -> bool {
+    let kind = params.get("kind").and_then(Value::as_str).unwrap_or_default();
+    STAGES.contains(&stage) || KINDS.contains(&(stage, kind))
+}
 
 /// Words whose value only describes what an objective does anyway, with the known values.
 const DESCRIPTIVE: &[(&str, &[&str])] = &[
@@ -47,6 +55,14 @@ pub fn objective(recipe: &str, stage: &str, params: &Map<String, Value>) -> Resu
             settings.set("aggregate", json!("token_sum"));
             settings.set("kl", divergence(params, &["stage", "version"])?);
             return settings.named("kl");
+        }
+        "metric" => {
+            if let Some((word, value)) =
+                params.iter().find(|(word, _)| !["stage", "kind"].contains(&word.as_str()))
+            {
+                return Err(unknown(word, value));
+            }
+            return settings.named("negative_log_likelihood");
         }
         "aggregate" => settings.objective = "negative_log_likelihood".into(),
         "value_loss" => {

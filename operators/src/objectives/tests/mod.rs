@@ -2,9 +2,14 @@
 //! finite differences of that implementation, with what the objective holds fixed held fixed.
 
 mod batch;
+mod case;
+mod clipped;
 mod naive;
 mod policy;
+mod real;
+mod selected;
 mod terms;
+mod weighted;
 
 use super::{Columns, Objective};
 
