@@ -76,7 +76,8 @@ proptest! {
                 loss(&columns, divergence, per_token, rule).value
             };
             let wanted = (nudged(1e-5) - nudged(-1e-5)) / 2e-5;
-            prop_assert!((gradient[t] - wanted).abs() < 1e-6 * wanted.abs().max(1.0), "{} {}", gradient[t], wanted);
+            let error = (gradient[t] - wanted).abs();
+            prop_assert!(error < 1e-6 * wanted.abs().max(1.0), "{} {}", gradient[t], wanted);
         }
     }
 

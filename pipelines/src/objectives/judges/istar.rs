@@ -52,5 +52,5 @@ pub const ISTAR: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "as the code's loss function. In its trainer the log-ratio is detached before it, so that \
-    the judge there never learns; here it does. score=sum is the paper's";
+pub const FIDELITY: &str = "as the code's loss function. In its trainer the log-ratio is detached before \
+    it, so that the judge there never learns; here it does. score=sum is the paper's";

@@ -33,5 +33,5 @@ pub const SPECS: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "equations. Guessed: beta, lambda (0.5 to 1), and that the likelihood is a mean over the \
-    chosen tokens of the batch";
+pub const FIDELITY: &str = "equations. Guessed: beta, lambda (0.5 to 1), and that the likelihood is a \
+    mean over the chosen tokens of the batch";

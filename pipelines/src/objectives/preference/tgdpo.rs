@@ -39,8 +39,8 @@ pub const TGDPO: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "as the authors' code, which needs one pair per device batch; its option pref_ftx \
-    (an NLL term) raises there and is left out";
+pub const FIDELITY: &str = "as the authors' code, which needs one pair per device batch; its option \
+    pref_ftx (an NLL term) raises there and is left out";
 
 /// A rollout that is chosen in one pair and rejected in another has no one sign.
 fn once(columns: &meed_operators::objectives::Columns) -> meed_operators::Result<()> {
