@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use meed_operators::Result;
+use meed_operators::objectives::denoising::flow_deviation;
 use meed_operators::objectives::{Columns, Loss, Ratio};
 
 use super::steps::{CLIP, Steps, advantages};
@@ -97,7 +98,11 @@ impl TempFlow {
         let advantages = advantages(columns)?;
         let log_ratios = Ratio::default().log_ratios(columns)?.values;
         let dt: Vec<f64> = sigma.iter().zip(next).map(|(sigma, next)| (next - sigma).abs()).collect();
-        let std: Vec<f64> = sigma.iter().zip(next).map(|(&sigma, &next)| self.std(sigma, next)).collect();
+        let std: Vec<f64> = sigma
+            .iter()
+            .zip(next)
+            .map(|(&sigma, &next)| flow_deviation(self.noise_level, sigma, next))
+            .collect();
         let scale: Vec<f64> = std.iter().zip(&dt).map(|(std, dt)| std * dt.sqrt()).collect();
         let steps = columns.token_signal("step_index")?;
         let branches = columns.token_signal("branches")?;
@@ -154,11 +159,6 @@ impl TempFlow {
             [("ratios", ratios), ("row_losses", row_losses), ("sde_std", std), ("trained", trained)];
         loss.outputs.extend(outputs.map(|(name, output)| (name.to_owned(), output)));
         Ok(loss)
-    }
-
-    fn std(&self, sigma: f64, next: f64) -> f64 {
-        let clean = 1.0 - if sigma == 1.0 { next } else { sigma };
-        self.noise_level * (sigma / clean).sqrt()
     }
 }
 

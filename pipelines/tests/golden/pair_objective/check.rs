@@ -17,7 +17,7 @@ pub struct Check {
     tolerance: Tolerance,
     pub least: f64,
     compared: usize,
-    elsewhere: Vec<(String, &'static str)>,
+    pub elsewhere: Vec<(String, &'static str)>,
 }
 
 impl Check {

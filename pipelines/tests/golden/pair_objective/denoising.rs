@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 
 use meed_operators::objectives::Columns;
+use meed_operators::objectives::denoising::Sampler;
 use serde_json::Value;
 
 use super::batch::{Batch, output, part, settings};
 use super::check::Check;
 use super::{CREDIT, Checked};
-use crate::case::Outcome;
-
-const TRANSITIONS: &str =
-    "transitions of the sampler come with the denoising recipes; the loss takes them as given";
 
 pub fn branch_grpo(case: &Value) -> Checked {
     let mut check = Check::of(case)?;
@@ -59,6 +56,7 @@ pub fn branch_grpo(case: &Value) -> Checked {
         "mixed_ode_sde",
         "window",
     ];
+    transitions(case, &mut check)?;
     let loss = batch.loss("branch_grpo", settings(case, &elsewhere))?;
     check.number("loss", part(&loss, "mean_loss")?)?;
     check.by_id("grad_edge_new_logprobs", &batch.ids, &loss.logprobs)?;
@@ -67,77 +65,139 @@ pub fn branch_grpo(case: &Value) -> Checked {
     check.done()
 }
 
-/// One position per denoising step, with what the case gives for each as old and new log-probability.
-fn denoising(case: &Value, check: &Check, advantage: impl Fn(&str, usize) -> Value) -> Result<Batch, String> {
+/// Every edge: at a split the noise is scaled, and the log-probability is that of the plain deviation.
+fn transitions(case: &Value, check: &mut Check) -> Result<(), String> {
+    let number = |name: &str| case["params"][name].as_f64().ok_or_else(|| format!("no {name}"));
+    let sampler = Sampler::Dance { eta: number("eta")? };
+    let sigmas = vector(&case["sigmas"]);
+    for edge in case["transitions"].as_array().into_iter().flatten() {
+        let t = edge["step"].as_u64().ok_or("an edge has no step")? as usize;
+        let (latent, velocity) = (vector(&edge["latent"]), vector(&edge["velocity"]));
+        let step = sampler.step(&latent, &velocity, sigmas[t], sigmas[t + 1], sigmas[1]);
+        let scale = if edge["split"] == true { number("split_noise_scale")? } else { 1.0 };
+        let next = step.sample(&vector(&edge["noise"]).iter().map(|noise| scale * noise).collect::<Vec<_>>());
+        let wanted = edge["next_latent"].as_array().ok_or("an edge has no next_latent")?;
+        check.list("next_latent", &next, wanted)?;
+        check.list("logprob", &[step.logprob(&next)], &[edge["logprob"].clone()])?;
+    }
+    Ok(())
+}
+
+/// The steps of all rollouts of a case, walked from their first latents with the given noise.
+#[derive(Default)]
+struct Walk {
+    latents: Vec<Vec<f64>>,
+    means: Vec<Vec<f64>>,
+    deviations: Vec<f64>,
+    logprobs: Vec<f64>,
+    /// Under the new velocities, where the case has them; NaN where not.
+    new_logprobs: Vec<f64>,
+    /// Mean square distance of the new mean from the reference's.
+    shifts: Vec<f64>,
+}
+
+fn vector(value: &Value) -> Vec<f64> {
+    value.as_array().into_iter().flatten().map(|x| x.as_f64().unwrap_or(f64::NAN)).collect()
+}
+
+fn walk(batch: &Batch, sampler: Sampler, steps: impl Fn(&str) -> usize) -> Walk {
+    let mut walk = Walk::default();
+    for (id, row) in batch.ids.iter().zip(&batch.rows) {
+        let (sigmas, nexts) = (vector(&row["step_sigmas"]), vector(&row["step_next_sigmas"]));
+        let mut latent = vector(&row["initial_latent"]);
+        for t in 0..steps(id) {
+            let step = |velocities: &str| {
+                let velocity = vector(&row[velocities][t]);
+                sampler.step(&latent, &velocity, sigmas[t], nexts[t], sigmas[1])
+            };
+            let (old, new) = (step("step_velocities"), step("step_new_velocities"));
+            let next = old.sample(&vector(&row["step_noises"][t]));
+            walk.logprobs.push(old.logprob(&next));
+            walk.new_logprobs.push(if new.mean.is_empty() { f64::NAN } else { new.logprob(&next) });
+            walk.shifts.push(new.shift(&step("step_ref_velocities")));
+            walk.deviations.push(old.deviation);
+            walk.means.push(old.mean);
+            walk.latents.push(next.clone());
+            latent = next;
+        }
+    }
+    walk
+}
+
+/// One position per step, with the old and new log-probabilities of a walk, none of them trained.
+fn steps(case: &Value, check: &mut Check, sampler: Sampler) -> Result<(Batch, Walk), String> {
     let mut batch = Batch::of(case)?;
-    let (mut old, mut logprobs, mut advantages) = (Vec::new(), Vec::new(), Vec::new());
+    let given = check.expected["step_logprobs"].clone();
+    let count = |id: &str| given[id].as_array().map_or(0, Vec::len);
     batch.columns.offsets = vec![0];
     for id in &batch.ids {
-        let steps = check.expected["step_logprobs"][id].as_array().ok_or("no step_logprobs")?;
-        for (step, logprob) in steps.iter().enumerate() {
-            old.push(logprob.as_f64().unwrap_or(f64::NAN));
-            logprobs.push(check.expected["step_new_logprobs"][id][step].as_f64().unwrap_or(0.0));
-            advantages.push(advantage(id, step).as_f64().unwrap_or(f64::NAN));
-        }
-        batch.columns.offsets.push(old.len());
+        let last = batch.columns.offsets[batch.columns.offsets.len() - 1];
+        batch.columns.offsets.push(last + count(id));
     }
-    batch.columns.mask = vec![false; old.len()];
-    batch.columns.old_logprobs = Some(old);
-    batch.columns.logprobs = logprobs;
-    batch.columns.advantages = advantages;
-    Ok(batch)
+    let walk = walk(&batch, sampler, count);
+    batch.columns.mask = vec![false; walk.logprobs.len()];
+    batch.columns.old_logprobs = Some(walk.logprobs.clone());
+    batch.columns.logprobs = walk.new_logprobs.clone();
+    check.positions("step_logprobs", &batch, &walk.logprobs)?;
+    for (key, vectors) in [("step_latents", &walk.latents), ("step_means", &walk.means)] {
+        let Ok(wanted) = check.take(key) else {
+            continue;
+        };
+        for (rollout, id) in batch.ids.iter().enumerate() {
+            for (t, got) in vectors[batch.columns.range(rollout)].iter().enumerate() {
+                let wanted = wanted[id][t].as_array().ok_or_else(|| format!("{key} of {id} lacks {t}"))?;
+                check.list(&format!("{key} of {id} at {t}"), got, wanted)?;
+            }
+        }
+    }
+    Ok((batch, walk))
 }
 
 pub fn dance_grpo(case: &Value) -> Checked {
     let mut check = Check::of(case)?;
-    if check.expected.get("loss").is_none_or(Value::is_null) {
-        let reason = "the reference's loss is NaN: the sample deviation of a group of one";
-        return Ok(Outcome::Listed(reason.into()));
-    }
-    let advantages = check.expected["advantages"].clone();
-    let mut batch = denoising(case, &check, |id, _| advantages[id].clone())?;
+    let number = |name: &str| case["params"][name].as_f64().ok_or_else(|| format!("no {name}"));
+    let (mut batch, walk) = steps(case, &mut check, Sampler::Dance { eta: number("eta")? })?;
     let trained = check.take("trained_steps")?;
+    let advantages = check.expected["advantages"].clone();
+    batch.columns.advantages = vec![f64::NAN; walk.logprobs.len()];
     for (rollout, id) in batch.ids.iter().enumerate() {
+        let start = batch.columns.offsets[rollout];
         for step in trained[id].as_array().into_iter().flatten() {
             let step = step.as_u64().ok_or("a trained step is no number")? as usize;
-            batch.columns.mask[batch.columns.offsets[rollout] + step] = true;
+            batch.columns.mask[start + step] = true;
+            batch.columns.advantages[start + step] = advantages[id].as_f64().unwrap_or(f64::NAN);
         }
+    }
+    let compared: Vec<f64> =
+        walk.new_logprobs.iter().zip(&batch.columns.mask).map(|(x, on)| if *on { *x } else { 0.0 }).collect();
+    check.positions("step_new_logprobs", &batch, &compared)?;
+    check.left(&["advantages"], CREDIT);
+    if check.expected.get("loss").is_none_or(Value::is_null) {
+        let reason = "the reference's loss is NaN: the sample deviation of a group of one";
+        check.left(&["loss", "grad_step_new_logprobs"], reason);
+        return check.done();
     }
     let loss = batch.loss("dance_grpo", settings(case, &["eta", "use_group", "timestep_fraction", "eps"]))?;
     check.number("loss", loss.value)?;
     check.positions("grad_step_new_logprobs", &batch, &loss.logprobs)?;
-    check.left(&["advantages"], CREDIT);
-    check.left(&["step_logprobs", "step_latents", "step_new_logprobs"], TRANSITIONS);
     check.done()
 }
 
 pub fn flow_grpo(case: &Value) -> Checked {
     let mut check = Check::of(case)?;
-    let transitions = ["step_logprobs", "step_latents", "step_means", "step_sde_std", "step_new_logprobs"];
+    let noise_level = case["params"]["noise_level"].as_f64().ok_or("no noise_level")?;
+    let (mut batch, walk) = steps(case, &mut check, Sampler::Flow { noise_level })?;
+    check.positions("step_sde_std", &batch, &walk.deviations)?;
+    let advantages = check.take("step_advantages")?;
+    let of_rollout = |id: &String| vector(&advantages[id]);
+    batch.columns.advantages = batch.ids.iter().flat_map(of_rollout).collect();
+    check.elsewhere.push(("step_advantages".into(), CREDIT));
     if !check.expected.contains_key("loss_per_step") {
-        check.left(&["step_advantages"], CREDIT);
-        check.left(&transitions, TRANSITIONS);
         return check.done();
     }
-    let advantages = check.expected["step_advantages"].clone();
-    let mut batch = denoising(case, &check, |id, step| advantages[id][step].clone())?;
-    let (mut stds, mut shifts) = (Vec::new(), Vec::new());
-    for (rollout, (id, row)) in batch.ids.iter().zip(&batch.rows).enumerate() {
-        for step in 0..batch.columns.range(rollout).len() {
-            let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
-            let std = number(&check.expected["step_sde_std"][id][step]);
-            let (sigma, next) = (number(&row["step_sigmas"][step]), number(&row["step_next_sigmas"][step]));
-            // How a change of velocity moves the mean of the step.
-            let factor = (1.0 + std * std * (1.0 - sigma) / (2.0 * sigma)) * (next - sigma);
-            let velocities = |name: &str| row[name][step].as_array().cloned().unwrap_or_default();
-            let (new, reference) = (velocities("step_new_velocities"), velocities("step_ref_velocities"));
-            let squares = new.iter().zip(&reference).map(|(v, r)| (factor * (number(v) - number(r))).powi(2));
-            stds.push(std);
-            shifts.push(squares.sum::<f64>() / new.len() as f64);
-        }
-    }
-    batch.signal("sde_std", stds);
-    batch.signal("mean_shift", shifts);
+    check.positions("step_new_logprobs", &batch, &walk.new_logprobs)?;
+    batch.signal("sde_std", walk.deviations);
+    batch.signal("mean_shift", walk.shifts);
     let settings = settings(case, &["noise_level", "global_std", "weighting", "eps"]);
     let steps = check.expected["loss_per_step"].as_array().map_or(0, Vec::len);
     let (mut losses, mut policy, mut kl) = (Vec::new(), Vec::new(), Vec::new());
@@ -161,8 +221,6 @@ pub fn flow_grpo(case: &Value) -> Checked {
     }
     check.positions("grad_step_new_logprobs", &batch, &gradient)?;
     check.positions("step_ratios", &batch, &ratios)?;
-    check.left(&["step_advantages"], CREDIT);
-    check.left(&transitions, TRANSITIONS);
     check.done()
 }
 
