@@ -19,7 +19,8 @@ pub enum Form {
 }
 
 /// REAL: `s` is the mean log-ratio of a sequence. Groups whose rewards are all equal add 0, but count in
-/// the number of questions that the sum is divided by (not for [`Form::Bce`]).
+/// the number of questions that the sum is divided by (not for [`Form::Bce`]). A rollout without a trainable
+/// token has no score and takes no part.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Real {
     /// The form of the loss.
@@ -112,6 +113,7 @@ impl Objective for Real {
         let (mut total, mut mixed) = (0.0, 0.0);
         let mut by_score = vec![0.0; scores.len()];
         for rows in groups.values() {
+            let rows: Vec<usize> = rows.iter().copied().filter(|&row| lengths[row] > 0.0).collect();
             let best = rows.iter().map(|&row| rewards[row]).fold(f64::NEG_INFINITY, f64::max);
             let of_group: Vec<f64> = rows.iter().map(|&row| scores[row]).collect();
             let positive: Vec<bool> = rows.iter().map(|&row| rewards[row] == best).collect();

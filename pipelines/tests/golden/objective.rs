@@ -257,7 +257,8 @@ fn scaled_advantages(case: &Case) -> Result<usize, String> {
     }
     let (_, settings) = objective(&case.recipe, "aggregate", &params).map_err(text)?;
     let settings = settings.iter().map(|(name, value)| (name.as_str(), value.clone()));
-    let parameters = Parameters::new("aggregate", &AGGREGATE, settings).map_err(text)?;
+    let parameters = Parameters::new("aggregate", &AGGREGATE, settings.filter(|(name, _)| *name != "preset"))
+        .map_err(text)?;
     let aggregate = aggregate(&parameters).map_err(text)?;
     let coefficients = aggregate.coefficients(&batch.columns, &batch.columns.counted()).map_err(text)?;
     let scaled: Vec<f64> =
