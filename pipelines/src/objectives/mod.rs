@@ -50,6 +50,8 @@ impl NamedObjective {
     }
 
     /// The objective with settings over its defaults.
+    /// The objective with settings over its defaults. The setting `preset` names the conventions of a
+    /// system ([`presets`]), which stand between defaults and settings.
     ///
     /// ```
     /// let clip = meed_pipelines::find_objective("ppo_clip")?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use meed_operators::Result;
+use meed_operators::objectives::denoising::flow_deviation;
 use meed_operators::objectives::{Columns, Loss, Ratio};
 
 use super::steps::{CLIP, Steps, advantages};
@@ -10,9 +11,10 @@ use crate::objectives::NamedObjective;
 use crate::objectives::parts::function::function;
 use crate::parameters::{Parameters, parameter};
 
-/// `L = mean of k (w max(-A r, -A clip(r)) + beta KL)` over rows whose advantage is not 0, or over all where every
-/// one is. A row is one branch: a stochastic step from `sigma` to `next_sigma`, `dt` apart, of deviation
-/// `s = noise_level sqrt(sigma / (1 - sigma))` (`next_sigma` in the denominator where `sigma` is 1).
+/// `L = mean of k (w max(-A r, -A clip(r)) + beta KL)` over rows whose advantage is not 0, or over all
+/// where every one is. A row is one branch: a stochastic step from `sigma` to `next_sigma`, `dt` apart, of
+/// deviation `s = noise_level sqrt(sigma / (1 - sigma))` (`next_sigma` in the denominator where `sigma` is
+/// 1).
 ///
 /// | weight | `w` |
 /// |---|---|
@@ -22,8 +24,8 @@ use crate::parameters::{Parameters, parameter};
 /// | `guard` | `1/dt`, with `r = exp(s sqrt(dt) (log-ratio + shift / (2 s^2 dt)))`, `shift` the signal `old_mean_shift` |
 ///
 /// `k` is the mean number of branches per step number over that of the row's (signals `step_index` and
-/// `branches`). The divergence is `mean_shift / (2 s^2)`, or also over `dt`. All signals have one value per row.
-/// Outputs: `ratios`, `row_losses`, `sde_std`, `trained`.
+/// `branches`). The divergence is `mean_shift / (2 s^2)`, or also over `dt`. All signals have one value
+/// per row. Outputs: `ratios`, `row_losses`, `sde_std`, `trained`.
 pub const TEMPFLOW_GRPO: NamedObjective = NamedObjective {
     name: "tempflow_grpo",
     title: "noise-aware clipped loss over branches of denoising",
@@ -45,8 +47,8 @@ pub const TEMPFLOW_GRPO: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "as a program derived from the authors', whose own repository holds no code. The paper's \
-    normalisation (mean_1) is a reading: which of the two the authors ran is not known";
+pub const FIDELITY: &str = "as a program derived from the authors', whose own repository holds no code. \
+    The paper's normalisation (mean_1) is a reading: which of the two the authors ran is not known";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Weight {
@@ -95,13 +97,16 @@ impl TempFlow {
         let (sigma, next) = (columns.token_signal("sigma")?, columns.token_signal("next_sigma")?);
         let advantages = advantages(columns)?;
         let log_ratios = Ratio::default().log_ratios(columns)?.values;
-        let dt: Vec<f64> = sigma.iter().zip(next).map(|(sigma, next)| (next - sigma).abs()).collect();
-        let std: Vec<f64> = sigma.iter().zip(next).map(|(&sigma, &next)| self.std(sigma, next)).collect();
-        let scale: Vec<f64> = std.iter().zip(&dt).map(|(std, dt)| std * dt.sqrt()).collect();
+        let of_rows = |value: &dyn Fn(usize) -> f64| -> Vec<f64> {
+            (0..rows).map(|t| if columns.mask[t] { value(t) } else { 0.0 }).collect()
+        };
+        let dt = of_rows(&|t| (next[t] - sigma[t]).abs());
+        let std = of_rows(&|t| flow_deviation(self.noise_level, sigma[t], next[t]));
+        let scale = of_rows(&|t| std[t] * dt[t].sqrt());
         let steps = columns.token_signal("step_index")?;
         let branches = columns.token_signal("branches")?;
-        let per_step = mean_over_steps(steps, branches);
-        let mean_scale = mean_over_steps(steps, &scale);
+        let per_step = mean_over_steps(&columns.mask, steps, branches);
+        let mean_scale = mean_over_steps(&columns.mask, steps, &scale);
         let old_shift =
             if self.weight == Weight::Guard { Some(columns.token_signal("old_mean_shift")?) } else { None };
         let ref_shift = if self.beta == 0.0 { None } else { Some(columns.token_signal("mean_shift")?) };
@@ -154,19 +159,14 @@ impl TempFlow {
         loss.outputs.extend(outputs.map(|(name, output)| (name.to_owned(), output)));
         Ok(loss)
     }
-
-    fn std(&self, sigma: f64, next: f64) -> f64 {
-        let clean = 1.0 - if sigma == 1.0 { next } else { sigma };
-        self.noise_level * (sigma / clean).sqrt()
-    }
 }
 
-/// The mean over step numbers of the mean over a step's rows.
-fn mean_over_steps(steps: &[f64], values: &[f64]) -> f64 {
+/// The mean over step numbers of the mean over a step's rows, of those in the mask.
+fn mean_over_steps(mask: &[bool], steps: &[f64], values: &[f64]) -> f64 {
     let mut of_steps: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
-    for (step, value) in steps.iter().zip(values) {
-        let (sum, count) = of_steps.entry(*step as i64).or_default();
-        *sum += value;
+    for t in (0..mask.len()).filter(|&t| mask[t]) {
+        let (sum, count) = of_steps.entry(steps[t] as i64).or_default();
+        *sum += values[t];
         *count += 1.0;
     }
     of_steps.values().map(|(sum, count)| sum / count).sum::<f64>() / of_steps.len().max(1) as f64
