@@ -27,6 +27,8 @@ pub mod rows;
 mod steps;
 pub mod surrogate;
 pub mod tapered;
+#[cfg(test)]
+mod tests;
 pub mod trust_region;
 pub mod value;
 

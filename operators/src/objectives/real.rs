@@ -1,4 +1,4 @@
-//! REAL: rewards as labels, a classification loss over the sequences of a group.
+//! REAL (arXiv 2602.05630): rewards as labels, a classification loss over the sequences of a group.
 
 use std::collections::BTreeMap;
 

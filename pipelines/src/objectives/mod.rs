@@ -7,6 +7,7 @@ pub mod judges;
 pub mod parts;
 mod policy;
 pub mod preference;
+pub mod presets;
 pub mod recipes;
 
 use meed_operators::objectives::Objective;
@@ -46,21 +47,34 @@ impl NamedObjective {
         texts.find(|(name, _)| *name == self.name).map_or("", |(_, fidelity)| *fidelity)
     }
 
-    /// The objective with settings over its defaults.
+    /// The objective with settings over its defaults. The setting `preset` names the conventions of a
+    /// system ([`presets`]), which stand between defaults and settings.
     ///
     /// ```
     /// let clip = meed_pipelines::find_objective("ppo_clip")?;
-    /// let objective = clip.with(&[("clip_high".into(), 0.28.into())])?;
+    /// let objective = clip.with(&[("preset".into(), "verl".into()), ("clip_high".into(), 0.28.into())])?;
     /// assert_eq!(objective.name(), "ppo_clip");
     /// assert!(clip.with(&[("clip_hihg".into(), 0.28.into())]).is_err());
     /// # Ok::<(), meed_operators::Error>(())
     /// ```
     ///
     /// # Errors
-    /// Unknown parameters or values, by name.
+    /// Unknown presets, parameters or values, by name.
     pub fn with(&self, settings: &[(String, Value)]) -> Result<Box<dyn Objective>> {
-        let settings = settings.iter().map(|(name, value)| (name.as_str(), value.clone()));
-        (self.build)(&Parameters::new(self.name, &self.declared(), settings)?)
+        (self.build)(&self.parameters_with(settings)?)
+    }
+
+    /// The values of its parameters with settings.
+    ///
+    /// # Errors
+    /// Unknown presets and parameters, by name.
+    pub fn parameters_with(&self, settings: &[(String, Value)]) -> Result<Parameters> {
+        let declared = self.declared();
+        let preset = settings.iter().rev().find(|(name, _)| name == "preset").map(|(_, preset)| preset);
+        let conventions = presets::settings(preset.unwrap_or(&Value::Null), self.name, &declared)?;
+        let given = settings.iter().filter(|(name, _)| name != "preset");
+        let given = given.map(|(name, value)| (name.as_str(), value.clone()));
+        Parameters::new(self.name, &declared, conventions.into_iter().chain(given))
     }
 }
 
@@ -103,12 +117,30 @@ mod tests {
             assert_eq!(declared.len(), count, "{}: a parameter is declared twice", objective.name);
             let built = objective.with(&[]).unwrap_or_else(|error| panic!("{}: {error}", objective.name));
             assert_eq!(built.name(), objective.name);
+            for preset in presets::PRESETS {
+                let setting = ("preset".to_owned(), preset.name.into());
+                objective
+                    .with(&[setting])
+                    .unwrap_or_else(|error| panic!("{} as {}: {error}", objective.name, preset.name));
+            }
+        }
+    }
+
+    #[test]
+    fn every_setting_of_a_preset_is_a_parameter_of_some_objective() {
+        for preset in presets::PRESETS {
+            for (of, name, _) in preset.settings {
+                let known = objectives()
+                    .filter(|objective| *of == "*" || *of == objective.name)
+                    .any(|objective| objective.declared().iter().any(|parameter| parameter.name == *name));
+                assert!(known, "{}: {of} {name}", preset.name);
+            }
         }
     }
 
     #[test]
     fn unknown_names_have_a_hint() {
-        let error = find_objective("pppo").err().expect("no such objective");
+        let error = find_objective("pppo").expect_err("no such objective");
         assert!(error.hint().contains("ppo_clip"), "{}", error.hint());
     }
 }

@@ -7,8 +7,16 @@ use super::correction::correction;
 use super::{DESCRIPTIVE_VERSIONS, unknown};
 
 /// Stages that objectives compute.
-pub const STAGES: &[&str] =
-    &["loss", "aggregate", "kl", "correction", "value_loss", "kl_controller", "proximal"];
+const STAGES: &[&str] = &["loss", "aggregate", "kl", "correction", "value_loss", "kl_controller", "proximal"];
+
+/// Kinds of other stages that objectives compute.
+const KINDS: &[(&str, &str)] = &[("mask", "high entropy tokens"), ("metric", "mean of old - current")];
+
+/// Whether a stage of a golden case is one of an objective.
+pub fn is_of_objective(stage: &str, params: &Map<String, Value>) -> bool {
+    let kind = params.get("kind").and_then(Value::as_str).unwrap_or_default();
+    STAGES.contains(&stage) || KINDS.contains(&(stage, kind))
+}
 
 /// Words whose value only describes what an objective does anyway, with the known values.
 const DESCRIPTIVE: &[(&str, &[&str])] = &[
@@ -23,15 +31,6 @@ const DESCRIPTIVE: &[(&str, &[&str])] = &[
     ("clip_kind", &["absolute value"]),
 ];
 
-/// What a framework does without a word saying so: verl and NeMo-RL add 1e-8 to numbers of tokens in
-/// means over a rollout.
-const CONVENTIONS: &[(&str, &str, &str)] = &[
-    ("preset_verl", "seq_mean_token_mean", "tokens_eps"),
-    ("preset_nemo_rl", "seq_mean_token_mean", "tokens_eps"),
-    ("preset_nemo_rl", "seq_mean_token_mean", "rows_eps"),
-    ("preset_nemo_rl", "gspo", "ratio_tokens_eps"),
-];
-
 /// An objective and its settings.
 pub type Named = (&'static str, Vec<(String, Value)>);
 
@@ -42,11 +41,22 @@ pub type Named = (&'static str, Vec<(String, Value)>);
 /// A word or value that is not known, by name.
 pub fn objective(recipe: &str, stage: &str, params: &Map<String, Value>) -> Result<Named> {
     let mut settings = Settings::default();
+    if let Some(system) = recipe.strip_prefix("preset_") {
+        settings.set("preset", json!(system.trim_end_matches("_loss").trim_end_matches("_async")));
+    }
     match stage {
         "kl" => {
             settings.set("aggregate", json!("token_sum"));
             settings.set("kl", divergence(params, &["stage", "version"])?);
             return settings.named("kl");
+        }
+        "metric" => {
+            if let Some((word, value)) =
+                params.iter().find(|(word, _)| !["stage", "kind"].contains(&word.as_str()))
+            {
+                return Err(unknown(word, value));
+            }
+            return settings.named("negative_log_likelihood");
         }
         "aggregate" => settings.objective = "negative_log_likelihood".into(),
         "value_loss" => {
@@ -57,12 +67,6 @@ pub fn objective(recipe: &str, stage: &str, params: &Map<String, Value>) -> Resu
     }
     if let Some(name) = params.get("objective") {
         settings.objective(name)?;
-    }
-    for (framework, word, name) in CONVENTIONS {
-        let said = |param: &str| params.get(param).is_some_and(|value| value == word);
-        if recipe.starts_with(framework) && (said("aggregate") || said("objective")) {
-            settings.set(name, json!(1e-8));
-        }
     }
     for (word, value) in params {
         settings.word(stage, word, value)?;
@@ -94,8 +98,6 @@ impl Settings {
             "squared_log_ratio_regularised_reinforce" => ("squared_log_ratio_reinforce", None),
             "kl term only" => ("kl", None),
             "dppo_tv + cross entropy on observation tokens" | "three components on disjoint tokens" => {
-                self.set("anchor", json!("rollout"));
-                self.set("squared_log_ratio_coef", json!(0.001));
                 ("token_components", None)
             }
             other => (other, None),
@@ -107,9 +109,6 @@ impl Settings {
         // Conventions of the files where nothing is said.
         if objective == "cispo" {
             self.set("clip_low", Value::Null);
-        }
-        if objective == "gspo" {
-            self.set("gradient", json!("through"));
         }
         Ok(())
     }
@@ -317,4 +316,39 @@ fn divergence(params: &Map<String, Value>, skip: &[&str]) -> Result<Value> {
         }
     }
     Ok(Value::Object(kl))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(params: Value) -> String {
+        let params = params.as_object().cloned().unwrap_or_default();
+        match objective("preset_verl_loss", "loss", &params) {
+            Err(error) => error.to_string(),
+            Ok((name, settings)) => match crate::find_objective(name).and_then(|found| found.with(&settings))
+            {
+                Err(error) => error.to_string(),
+                Ok(_) => String::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn unknown_words_fail_by_name() {
+        assert_eq!(error(json!({"objective": "ppo_clip", "clip_low": 0.2, "kl": {"coef": 0.1}})), "");
+        for (params, word) in [
+            (json!({"objective": "ppo_klip"}), "ppo_klip"),
+            (json!({"objective": "ppo_clip", "clip_lwo": 0.2}), "clip_lwo"),
+            (json!({"objective": "ppo_clip", "aggregate": "token_men"}), "token_men"),
+            (json!({"objective": "ppo_clip", "kl": {"coef": 0.1, "estimater": "k3"}}), "estimater"),
+            (json!({"objective": "ppo_clip", "correction": {"kind": "tis", "levell": "token"}}), "levell"),
+            (json!({"objective": "ppo_clip", "correction": {"kind": "iss"}}), "iss"),
+            (json!({"objective": "ppo_clip", "entropy_mask": {"keep": 0.2}}), "keep"),
+            (json!({"objective": "gspo", "gradient": "through the floor"}), "through the floor"),
+        ] {
+            let error = error(params);
+            assert!(error.contains(word), "{word}: {error}");
+        }
+    }
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use meed_operators::objectives::policy::{Weighting, Weights};
 use meed_operators::objectives::proximal::{Mixture, proximal};
-use meed_operators::objectives::{Columns, KlController, Objective};
+use meed_operators::objectives::{Columns, EntropyMask, KlController, Objective};
 use meed_pipelines::objectives::parts::aggregate::{AGGREGATE, aggregate};
 use meed_pipelines::objectives::parts::correction::corrections;
 use meed_pipelines::objectives::parts::divergence::divergence;
 use meed_pipelines::parameters::Parameters;
 use meed_pipelines::vocabulary::correction::correction;
-use meed_pipelines::vocabulary::objective::{STAGES, objective};
+use meed_pipelines::vocabulary::objective::{is_of_objective, objective};
 use serde_json::{Map, Value, json};
 
 use crate::case::{Case, Outcome};
@@ -21,7 +21,7 @@ use crate::compare::Tolerance;
 /// objective and no recipe.
 pub fn is_one(recipe: &str, params: &Map<String, Value>) -> bool {
     match params.get("stage").and_then(Value::as_str) {
-        Some(stage) => STAGES.contains(&stage),
+        Some(stage) => is_of_objective(stage, params),
         None => meed_pipelines::find_objective(recipe).is_ok() && meed_pipelines::find(recipe).is_err(),
     }
 }
@@ -59,6 +59,7 @@ fn compare(case: &Case) -> Result<usize, String> {
         "kl_controller" => return controller(case),
         "proximal" => return between(case),
         "correction" => return corrected(case),
+        "mask" => return masked(case),
         _ => {}
     }
     if case.expected.contains_key("token_advantages") {
@@ -219,6 +220,33 @@ fn corrected(case: &Case) -> Result<usize, String> {
     Ok(compared)
 }
 
+/// Tokens of high entropy.
+fn masked(case: &Case) -> Result<usize, String> {
+    let known = [
+        ("stage", json!("mask")),
+        ("kind", json!("high entropy tokens")),
+        ("interpolation", json!("linear")),
+        ("rule", json!("entropy >= quantile of trainable tokens")),
+    ];
+    for (word, value) in case.params.iter().filter(|(word, _)| *word != "quantile") {
+        if !known.iter().any(|(name, known)| name == word && known == value) {
+            return Err(format!("the word `{word}` has no known value {value}"));
+        }
+    }
+    let batch = Batch::read(&case.rollouts)?;
+    let keep_top = 1.0 - numbers(&case.params, "quantile")?[0];
+    let kept = EntropyMask { keep_top }.kept(&batch.columns).map_err(text)?;
+    let kept: Vec<f64> = kept.iter().map(|&keep| f64::from(u8::from(keep))).collect();
+    let mut compared = 0;
+    for (key, wanted) in &case.expected {
+        compared += match key.as_str() {
+            "token_keep" => batch.tokens(key, &kept, wanted, &case.tolerance, true)?,
+            other => return Err(format!("the key `{other}` is not known")),
+        };
+    }
+    Ok(compared)
+}
+
 /// Advantages that are scaled so that their plain sum is the reduced one.
 fn scaled_advantages(case: &Case) -> Result<usize, String> {
     let mut params = case.params.clone();
@@ -229,7 +257,8 @@ fn scaled_advantages(case: &Case) -> Result<usize, String> {
     }
     let (_, settings) = objective(&case.recipe, "aggregate", &params).map_err(text)?;
     let settings = settings.iter().map(|(name, value)| (name.as_str(), value.clone()));
-    let parameters = Parameters::new("aggregate", &AGGREGATE, settings).map_err(text)?;
+    let parameters = Parameters::new("aggregate", &AGGREGATE, settings.filter(|(name, _)| *name != "preset"))
+        .map_err(text)?;
     let aggregate = aggregate(&parameters).map_err(text)?;
     let coefficients = aggregate.coefficients(&batch.columns, &batch.columns.counted()).map_err(text)?;
     let scaled: Vec<f64> =

@@ -51,6 +51,9 @@ impl Loss {
                 add(into.get_or_insert_default(), from);
             }
         }
+        for (name, from) in other.signals {
+            add(self.signals.entry(name).or_default(), from);
+        }
         for (name, part) in other.parts {
             self.parts.entry(name).or_insert(part);
         }

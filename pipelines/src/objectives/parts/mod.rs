@@ -8,3 +8,10 @@ pub mod policy;
 pub mod ratio;
 pub mod terms;
 pub mod weights;
+
+pub use aggregate::{AGGREGATE, aggregate_by};
+pub use correction::correction;
+pub use policy::{SEEN, policy, with_likelihood};
+pub use ratio::{ANCHOR, SPAN, ratio, span_by};
+pub use terms::{TERMS, value_loss};
+pub use weights::WEIGHTS;

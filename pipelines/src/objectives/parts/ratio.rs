@@ -6,8 +6,10 @@ use meed_operators::objectives::{Anchor, Gradient, Pool, Ratio, Span};
 use crate::parameters::{Parameter, Parameters, parameter};
 
 /// The policy in the denominator.
-pub const ANCHOR: &[Parameter] =
-    &[parameter("anchor", "old", "ratios are taken to the policy that was the `old` one, or to `rollout`")];
+pub const ANCHOR: &[Parameter] = &[
+    parameter("anchor", "old", "the policy in the denominator of ratios: old, or rollout (as sampled)"),
+    parameter("clamp_log_ratio", "null", "log-ratios are clamped to plus or minus this (20 in verl)"),
+];
 
 /// Tokens that share a ratio, and its gradient.
 pub const SPAN: [Parameter; 4] = span_by("token", "through");
@@ -32,7 +34,8 @@ pub const fn span_by(ratio: &'static str, gradient: &'static str) -> [Parameter;
 
 /// The ratio of the parameters `anchor` and, where declared, `ratio` and `gradient`.
 pub fn ratio(parameters: &Parameters) -> Result<Ratio> {
-    let mut ratio = Ratio { anchor: anchor(parameters)?, ..Ratio::default() };
+    let clamp = parameters.optional_number("clamp_log_ratio")?;
+    let mut ratio = Ratio { anchor: anchor(parameters)?, clamp, ..Ratio::default() };
     if parameters.is_null("ratio") {
         return Ok(ratio);
     }

@@ -5,13 +5,7 @@ use meed_operators::objectives::Objective;
 use meed_operators::objectives::surrogate::{capped_weight, masked_weight};
 
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::aggregate::AGGREGATE;
-use crate::objectives::parts::policy::SEEN;
-use crate::objectives::parts::policy::policy;
-use crate::objectives::parts::ratio::ANCHOR;
-use crate::objectives::parts::ratio::SPAN;
-use crate::objectives::parts::terms::TERMS;
-use crate::objectives::parts::weights::WEIGHTS;
+use crate::objectives::parts::{AGGREGATE, ANCHOR, SEEN, SPAN, TERMS, WEIGHTS, policy};
 use crate::parameters::{Parameter, Parameters, parameter};
 
 const PARAMETERS: &[Parameter] = &[
@@ -29,7 +23,7 @@ pub const CISPO: NamedObjective = NamedObjective {
     citation: "MiniMax 2025, arXiv 2506.13585",
     formula: "-sg(clip(r, low, high)) A log pi",
     parameters: &[PARAMETERS, ANCHOR, &SPAN, SEEN, WEIGHTS, &AGGREGATE, TERMS],
-    build: build,
+    build,
 };
 
 fn build(parameters: &Parameters) -> Result<Box<dyn Objective>> {

@@ -4,15 +4,8 @@ use meed_operators::Result;
 use meed_operators::objectives::{ClipCov, Objective};
 
 use super::ppo_clip::{clip, clip_by};
-
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::aggregate::AGGREGATE;
-use crate::objectives::parts::policy::SEEN;
-use crate::objectives::parts::policy::policy;
-use crate::objectives::parts::ratio::ANCHOR;
-use crate::objectives::parts::ratio::SPAN;
-use crate::objectives::parts::terms::TERMS;
-use crate::objectives::parts::weights::WEIGHTS;
+use crate::objectives::parts::{AGGREGATE, ANCHOR, SEEN, SPAN, TERMS, WEIGHTS, policy};
 use crate::parameters::{Parameter, Parameters, parameter};
 
 const PARAMETERS: &[Parameter] = &[
@@ -29,7 +22,7 @@ pub const CLIP_COV: NamedObjective = NamedObjective {
     citation: "Cui et al. 2025, arXiv 2505.22617",
     formula: "max(-A r, -A clip(r)), 0 on chosen tokens with cov_lower < cov(A, log pi) < cov_upper",
     parameters: &[PARAMETERS, &clip_by("0.2", "0.2"), ANCHOR, &SPAN, SEEN, WEIGHTS, &AGGREGATE, TERMS],
-    build: build,
+    build,
 };
 
 fn build(parameters: &Parameters) -> Result<Box<dyn Objective>> {

@@ -1,16 +1,8 @@
 //! DAPO's loss: clip-higher and the token mean.
 
 use super::ppo_clip::{clip, clip_by};
-
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::aggregate::AGGREGATE;
-use crate::objectives::parts::policy::SEEN;
-use crate::objectives::parts::policy::policy;
-use crate::objectives::parts::policy::with_likelihood;
-use crate::objectives::parts::ratio::ANCHOR;
-use crate::objectives::parts::ratio::SPAN;
-use crate::objectives::parts::terms::TERMS;
-use crate::objectives::parts::weights::WEIGHTS;
+use crate::objectives::parts::{AGGREGATE, ANCHOR, SEEN, SPAN, TERMS, WEIGHTS, policy, with_likelihood};
 
 /// `max(-A r, -A clip(r, 0.8, 1.28)), token mean`.
 pub const DAPO: NamedObjective = NamedObjective {

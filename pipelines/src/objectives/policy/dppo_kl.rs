@@ -3,14 +3,8 @@
 use meed_operators::objectives::Movement;
 
 use super::dppo_tv::{TRUST_REGION, trust_region};
-
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::aggregate::AGGREGATE;
-use crate::objectives::parts::policy::SEEN;
-use crate::objectives::parts::ratio::ANCHOR;
-use crate::objectives::parts::ratio::SPAN;
-use crate::objectives::parts::terms::TERMS;
-use crate::objectives::parts::weights::WEIGHTS;
+use crate::objectives::parts::{AGGREGATE, ANCHOR, SEEN, SPAN, TERMS, WEIGHTS};
 
 /// `-A r, 0 where the divergence is beyond delta in the direction of A`.
 pub const DPPO_KL: NamedObjective = NamedObjective {

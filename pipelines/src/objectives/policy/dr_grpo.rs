@@ -1,16 +1,8 @@
 //! Dr.GRPO's loss: no division by lengths.
 
 use super::ppo_clip::{clip, clip_by};
-
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::aggregate::aggregate_by;
-use crate::objectives::parts::policy::SEEN;
-use crate::objectives::parts::policy::policy;
-use crate::objectives::parts::policy::with_likelihood;
-use crate::objectives::parts::ratio::ANCHOR;
-use crate::objectives::parts::ratio::SPAN;
-use crate::objectives::parts::terms::TERMS;
-use crate::objectives::parts::weights::WEIGHTS;
+use crate::objectives::parts::{ANCHOR, SEEN, SPAN, TERMS, WEIGHTS, aggregate_by, policy, with_likelihood};
 
 /// `sum over tokens of max(-A r, -A clip(r)) / (rollouts * horizon)`.
 pub const DR_GRPO: NamedObjective = NamedObjective {

@@ -5,11 +5,7 @@ use meed_operators::objectives::surrogate::unclipped;
 use meed_operators::objectives::{Advantages, EntropyMask, Objective, Pool, Selected, Selection, Span};
 
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::aggregate::aggregate_by;
-use crate::objectives::parts::policy::policy;
-use crate::objectives::parts::ratio::ANCHOR;
-use crate::objectives::parts::terms::TERMS;
-use crate::objectives::parts::weights::WEIGHTS;
+use crate::objectives::parts::{ANCHOR, TERMS, WEIGHTS, aggregate_by, policy};
 use crate::parameters::{Parameter, Parameters, parameter};
 
 const PARAMETERS: &[Parameter] = &[
@@ -30,7 +26,7 @@ pub const GMPO: NamedObjective = NamedObjective {
     citation: "Zhao et al. 2025, arXiv 2507.20673",
     formula: "-mean(A) exp(sum of clipped log r / tokens), mean over rollouts",
     parameters: &[PARAMETERS, ANCHOR, WEIGHTS, &aggregate_by("seq_mean_token_mean"), TERMS],
-    build: build,
+    build,
 };
 
 fn build(parameters: &Parameters) -> Result<Box<dyn Objective>> {

@@ -1,16 +1,10 @@
 //! GSPO: PPO's clip of the ratio of a sequence.
 
 use super::ppo_clip::{clip, clip_by};
-
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::aggregate::aggregate_by;
-use crate::objectives::parts::policy::SEEN;
-use crate::objectives::parts::policy::policy;
-use crate::objectives::parts::policy::with_likelihood;
-use crate::objectives::parts::ratio::ANCHOR;
-use crate::objectives::parts::ratio::span_by;
-use crate::objectives::parts::terms::TERMS;
-use crate::objectives::parts::weights::WEIGHTS;
+use crate::objectives::parts::{
+    ANCHOR, SEEN, TERMS, WEIGHTS, aggregate_by, policy, span_by, with_likelihood,
+};
 
 /// `max(-A s, -A clip(s, 1 - clip_low, 1 + clip_high)), s = exp(mean log r)`.
 pub const GSPO: NamedObjective = NamedObjective {

@@ -4,11 +4,7 @@ use meed_operators::objectives::surrogate::{Each, Token};
 use meed_operators::objectives::{Advantages, Columns};
 
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::aggregate::AGGREGATE;
-use crate::objectives::parts::policy::SEEN;
-use crate::objectives::parts::policy::policy;
-use crate::objectives::parts::ratio::ANCHOR;
-use crate::objectives::parts::terms::TERMS;
+use crate::objectives::parts::{AGGREGATE, ANCHOR, SEEN, TERMS, policy};
 
 /// `coef * KL`.
 pub const KL: NamedObjective = NamedObjective {

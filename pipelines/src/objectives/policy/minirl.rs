@@ -3,12 +3,7 @@
 use meed_operators::objectives::MiniRl;
 
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::aggregate::aggregate_by;
-use crate::objectives::parts::policy::SEEN;
-use crate::objectives::parts::policy::policy;
-use crate::objectives::parts::ratio::ANCHOR;
-use crate::objectives::parts::ratio::SPAN;
-use crate::objectives::parts::terms::TERMS;
+use crate::objectives::parts::{ANCHOR, SEEN, SPAN, TERMS, aggregate_by, policy};
 use crate::parameters::{Parameter, parameter};
 
 const PARAMETERS: &[Parameter] = &[
@@ -33,3 +28,44 @@ pub const MINIRL: NamedObjective = NamedObjective {
         Ok(Box::new(policy("minirl", parameters, MiniRl { low, high })?))
     },
 };
+
+#[cfg(test)]
+mod tests {
+    use meed_operators::objectives::Columns;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// `r = [1.1, 1.3, 0.9, 0.7]`, `pi / mu = [1, 6, 1.2, 0.8]`, `A = [0.5, 0.5, -0.5, -0.5]`.
+    fn coefficients(settings: &[(String, Value)]) -> Vec<f64> {
+        let logprobs = vec![-1.0; 4];
+        let minus = |ratios: [f64; 4]| ratios.map(|ratio| -1.0 - ratio.ln()).to_vec();
+        let columns = Columns {
+            offsets: vec![0, 4],
+            mask: vec![true; 4],
+            logprobs,
+            old_logprobs: Some(minus([1.1, 1.3, 0.9, 0.7])),
+            rollout_logprobs: Some(minus([1.0, 6.0, 1.2, 0.8])),
+            advantages: vec![0.5, 0.5, -0.5, -0.5],
+            ..Columns::default()
+        };
+        MINIRL.with(settings).unwrap().loss(&columns).unwrap().logprobs.iter().map(|g| -g).collect()
+    }
+
+    fn close(got: Vec<f64>, want: [f64; 4]) {
+        assert!(got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-12), "{got:?} {want:?}");
+    }
+
+    #[test]
+    fn the_worked_example() {
+        close(coefficients(&[]), [0.5, 0.0, -0.6, 0.0]);
+    }
+
+    #[test]
+    fn icepop_and_a_sequence_mask_take_the_place_of_truncation() {
+        let icepop = json!({"kind": "icepop", "lower": 0.5, "upper": 1.1, "numerator": "current"});
+        close(coefficients(&[("correction".into(), icepop)]), [0.5, 0.0, 0.0, 0.0]);
+        let any = json!({"kind": "mask", "level": "any", "upper": 5, "numerator": "current"});
+        close(coefficients(&[("correction".into(), any)]), [0.0; 4]);
+    }
+}

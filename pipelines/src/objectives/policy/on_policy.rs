@@ -4,11 +4,7 @@ use meed_operators::objectives::Anchor;
 use meed_operators::objectives::surrogate::unclipped;
 
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::aggregate::AGGREGATE;
-use crate::objectives::parts::policy::SEEN;
-use crate::objectives::parts::policy::policy;
-use crate::objectives::parts::terms::TERMS;
-use crate::objectives::parts::weights::WEIGHTS;
+use crate::objectives::parts::{AGGREGATE, SEEN, TERMS, WEIGHTS, policy};
 
 /// `-A exp(log pi - sg(log pi))`.
 pub const ON_POLICY: NamedObjective = NamedObjective {

@@ -4,14 +4,7 @@ use meed_operators::Result;
 use meed_operators::objectives::Clip;
 
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::aggregate::AGGREGATE;
-use crate::objectives::parts::policy::SEEN;
-use crate::objectives::parts::policy::policy;
-use crate::objectives::parts::policy::with_likelihood;
-use crate::objectives::parts::ratio::ANCHOR;
-use crate::objectives::parts::ratio::SPAN;
-use crate::objectives::parts::terms::TERMS;
-use crate::objectives::parts::weights::WEIGHTS;
+use crate::objectives::parts::{AGGREGATE, ANCHOR, SEEN, SPAN, TERMS, WEIGHTS, policy, with_likelihood};
 use crate::parameters::{Parameter, Parameters, parameter};
 
 /// Bounds of a clip, with given offsets.

@@ -14,7 +14,7 @@ const PARAMETERS: &[Parameter] = &[
 pub const REAL: NamedObjective = NamedObjective {
     name: "real",
     title: "a classification loss over the sequences of each group",
-    citation: "REAL; Red-RL/REAL",
+    citation: "Zhai et al. 2026, arXiv 2602.05630",
     formula: "log(1 + sum_wrong exp(s/tau)) + log(1 + sum_right exp(-s/tau)), s = mean log r",
     parameters: &[PARAMETERS],
     build: |parameters| {

@@ -4,14 +4,7 @@ use meed_operators::Result;
 use meed_operators::objectives::{Advantages, Movement, Objective, Region, TrustRegion};
 
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::aggregate::AGGREGATE;
-use crate::objectives::parts::policy::SEEN;
-use crate::objectives::parts::policy::policy;
-use crate::objectives::parts::ratio::ANCHOR;
-use crate::objectives::parts::ratio::SPAN;
-use crate::objectives::parts::ratio::ratio;
-use crate::objectives::parts::terms::TERMS;
-use crate::objectives::parts::weights::WEIGHTS;
+use crate::objectives::parts::{AGGREGATE, ANCHOR, SEEN, SPAN, TERMS, WEIGHTS, policy, ratio};
 use crate::parameters::{Parameter, Parameters, parameter};
 
 const PARAMETERS: &[Parameter] = &[
@@ -26,7 +19,7 @@ pub const REVERSE_KL_TO_REFERENCE: NamedObjective = NamedObjective {
     citation: "prime-rl ref_kl",
     formula: "-sg(log pi_ref - log pi) r, 0 where pi - pi_rollout < -delta_low; + c (log r)^2",
     parameters: &[PARAMETERS, ANCHOR, &SPAN, SEEN, WEIGHTS, &AGGREGATE, TERMS],
-    build: build,
+    build,
 };
 
 fn build(parameters: &Parameters) -> Result<Box<dyn Objective>> {

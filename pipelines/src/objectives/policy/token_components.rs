@@ -8,16 +8,8 @@ use meed_operators::objectives::{
 };
 
 use super::dppo_tv::{TRUST_REGION, trust_region};
-
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::aggregate::AGGREGATE;
-use crate::objectives::parts::policy::SEEN;
-use crate::objectives::parts::policy::policy;
-use crate::objectives::parts::ratio::ANCHOR;
-use crate::objectives::parts::ratio::SPAN;
-use crate::objectives::parts::ratio::ratio;
-use crate::objectives::parts::terms::TERMS;
-use crate::objectives::parts::weights::WEIGHTS;
+use crate::objectives::parts::{AGGREGATE, ANCHOR, SEEN, SPAN, TERMS, WEIGHTS, policy, ratio};
 use crate::parameters::Parameters;
 
 /// `mean over rl tokens of dppo_tv + mean over ce tokens of -w log pi + mean over kl tokens of the reverse divergence`.
@@ -27,7 +19,7 @@ pub const TOKEN_COMPONENTS: NamedObjective = NamedObjective {
     citation: "prime-rl",
     formula: "mean over rl tokens of dppo_tv + mean over ce tokens of -w log pi + mean over kl tokens of the reverse divergence",
     parameters: &[TRUST_REGION, ANCHOR, &SPAN, SEEN, WEIGHTS, &AGGREGATE, TERMS],
-    build: build,
+    build,
 };
 
 /// Each component runs on the tokens whose weight (`token_rl_weights`, `token_ce_weights`,

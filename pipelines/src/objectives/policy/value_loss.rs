@@ -4,10 +4,7 @@ use meed_operators::objectives::surrogate::{Each, Token};
 use meed_operators::objectives::{Advantages, Columns, ValueLoss};
 
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::aggregate::AGGREGATE;
-use crate::objectives::parts::policy::policy;
-use crate::objectives::parts::terms::TERMS;
-use crate::objectives::parts::terms::value_loss;
+use crate::objectives::parts::{AGGREGATE, TERMS, policy, value_loss};
 
 /// `max((v - R)^2, (clip(v, v_old - c, v_old + c) - R)^2) / 2`.
 pub const VALUE_LOSS: NamedObjective = NamedObjective {

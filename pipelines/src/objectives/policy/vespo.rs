@@ -5,13 +5,7 @@ use meed_operators::objectives::{Objective, Pool, Span, Vespo};
 use serde_json::Value;
 
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::aggregate::AGGREGATE;
-use crate::objectives::parts::correction::correction;
-use crate::objectives::parts::policy::SEEN;
-use crate::objectives::parts::policy::policy;
-use crate::objectives::parts::ratio::ANCHOR;
-use crate::objectives::parts::terms::TERMS;
-use crate::objectives::parts::weights::WEIGHTS;
+use crate::objectives::parts::{AGGREGATE, ANCHOR, SEEN, TERMS, WEIGHTS, correction, policy};
 use crate::parameters::{Parameter, Parameters, parameter};
 
 const PARAMETERS: &[Parameter] = &[
@@ -29,7 +23,7 @@ pub const VESPO: NamedObjective = NamedObjective {
     citation: "arXiv 2602.10693",
     formula: "-phi A log pi, phi = exp(lambda + k log w - lambda w), w = prod r",
     parameters: &[PARAMETERS, ANCHOR, SEEN, WEIGHTS, &AGGREGATE, TERMS],
-    build: build,
+    build,
 };
 
 fn build(parameters: &Parameters) -> Result<Box<dyn Objective>> {
