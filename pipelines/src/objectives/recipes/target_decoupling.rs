@@ -77,7 +77,7 @@ impl Term for HeadValues {
         let returns = columns.signal("token_head_returns")?;
         let heads = values.len() / columns.tokens().max(1);
         let fits = |list: &[f64]| list.len() == heads * columns.tokens();
-        if heads == 0 || !(fits(values) && fits(old) && fits(returns)) {
+        if (heads == 0 && columns.tokens() > 0) || !(fits(values) && fits(old) && fits(returns)) {
             return Err(Error::usage(
                 format!("the heads' values do not fit the {} tokens of the batch", columns.tokens()),
                 "give token_head_values, token_old_head_values and token_head_returns the same number of heads",
