@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Columns;
+use super::{Columns, exact};
 use crate::Result;
 
 /// How token losses become one number. Sums run over counted tokens (the mask, or `weights`).
@@ -112,7 +112,7 @@ impl Aggregate {
     /// # Errors
     /// A signal that the mode reads and the batch lacks.
     pub fn coefficients(&self, columns: &Columns, counted: &[f64]) -> Result<Vec<f64>> {
-        let total = || self.global_tokens.unwrap_or_else(|| counted.iter().sum());
+        let total = || self.global_tokens.unwrap_or_else(|| exact(counted.iter().copied()));
         let rows = self.row_count(columns);
         let per_row = |row: usize| counted[columns.range(row)].iter().sum::<f64>();
         let of_rows: Vec<f64> = match self.mode {
@@ -156,7 +156,7 @@ impl Aggregate {
     /// A signal that the mode reads and the batch lacks.
     pub fn value(&self, columns: &Columns, losses: &[f64]) -> Result<f64> {
         let coefficients = self.coefficients(columns, &columns.counted())?;
-        Ok(coefficients.iter().zip(losses).filter(|(c, _)| **c != 0.0).map(|(c, loss)| c * loss).sum())
+        Ok(exact(coefficients.iter().zip(losses).filter(|(c, _)| **c != 0.0).map(|(c, loss)| c * loss)))
     }
 
     /// The same kind of mean, for fractions and other metrics: over rollouts, groups or trajectories where
@@ -181,10 +181,11 @@ impl Aggregate {
     }
 
     fn by_key(&self, keys: &[i64], per_row: impl Fn(usize) -> f64) -> Vec<f64> {
-        let mut sums: BTreeMap<i64, f64> = BTreeMap::new();
+        let mut of_key: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
         for (row, key) in keys.iter().enumerate() {
-            *sums.entry(*key).or_default() += per_row(row);
+            of_key.entry(*key).or_default().push(per_row(row));
         }
+        let sums: BTreeMap<i64, f64> = of_key.into_iter().map(|(key, rows)| (key, exact(rows))).collect();
         let kept = sums.values().filter(|&&sum| self.rows == Rows::All || sum > 0.0).count() as f64;
         let groups = self.global_rows.unwrap_or(kept) + self.rows_eps;
         keys.iter().map(|key| over(over(1.0, sums[key] + self.tokens_eps), groups)).collect()

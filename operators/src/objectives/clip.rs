@@ -53,3 +53,26 @@ impl Surrogate for Clip {
         Ok(each(columns, |t| self.token(low(t), high(t), log_ratios[t], advantages[t])))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_the_batch_override_those_of_the_clip() {
+        let columns = Columns {
+            offsets: vec![0, 3],
+            mask: vec![true; 3],
+            clip_low: Some(vec![0.2, 0.5, 0.2]),
+            clip_high: Some(vec![0.2, 0.5, 0.0]),
+            ..Columns::default()
+        };
+        let x = [1.4_f64.ln(), 1.4_f64.ln(), 0.6_f64.ln()];
+        let losses = Clip::offsets(0.1, 0.1).losses(&columns, &x, &[1.0, 1.0, -1.0]).unwrap();
+        let loss: Vec<f64> = losses.tokens.iter().map(|token| token.loss).collect();
+        let close = loss.iter().zip([-1.2, -1.4, 0.8]).all(|(got, want)| (got - want).abs() < 1e-12);
+        assert!(close, "{loss:?}");
+        let clipped: Vec<bool> = losses.tokens.iter().map(|token| token.clipped).collect();
+        assert_eq!(clipped, [true, false, true]);
+    }
+}

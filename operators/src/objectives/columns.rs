@@ -183,3 +183,48 @@ fn same_length(name: &str, got: usize, wanted: usize) -> Result<()> {
         "columns of tokens have one value per token, those of rollouts one per rollout",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns() -> Columns {
+        Columns {
+            offsets: vec![0, 2, 5],
+            mask: vec![true, false, true, true, false],
+            logprobs: vec![-1.0; 5],
+            advantages: vec![1.0; 5],
+            ..Columns::default()
+        }
+    }
+
+    #[test]
+    fn columns_that_do_not_fit_are_named() {
+        columns().check().unwrap();
+        let named = |change: fn(&mut Columns), name: &str| {
+            let mut wrong = columns();
+            change(&mut wrong);
+            let error = wrong.check().unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        };
+        named(|c| c.logprobs.truncate(4), "token_logprobs");
+        named(|c| c.entropies = Some(vec![0.0; 6]), "token_entropies");
+        named(|c| c.rewards = Some(vec![0.0; 5]), "reward");
+        named(|c| c.offsets = vec![0, 3, 2, 5], "offsets");
+        named(|c| c.offsets = vec![0, 4], "offsets");
+    }
+
+    #[test]
+    fn columns_that_are_missing_are_named() {
+        let columns = columns();
+        let error = columns.anchor(Anchor::Rollout).unwrap_err().to_string();
+        assert!(error.contains("token_rollout_logprobs"), "{error}");
+        assert!(columns.signal("difficulty").unwrap_err().to_string().contains("difficulty"));
+        assert_eq!(columns.anchor(Anchor::Old).unwrap(), columns.logprobs);
+    }
+
+    #[test]
+    fn segments_are_maximal_runs_inside_a_rollout() {
+        assert_eq!(columns().segments(), [0..1, 2..4]);
+    }
+}

@@ -1,8 +1,8 @@
 //! Off-policy corrections: weights for the gap between the policy that sampled and the one that trains.
 
-use super::Columns;
 use super::policy::{Weighting, Weights};
 use super::ratio::Anchor;
+use super::{Columns, exact};
 use crate::Result;
 
 /// Tokens that a ratio or statistic is taken over.
@@ -220,7 +220,7 @@ fn mean_weight(columns: &Columns, factors: &[f64], level: Level) -> f64 {
             .map(|t| factors[t])
             .collect(),
     };
-    on.iter().sum::<f64>() / on.len() as f64
+    exact(on.iter().copied()) / on.len() as f64
 }
 
 #[cfg(test)]

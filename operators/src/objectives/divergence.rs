@@ -4,6 +4,7 @@ use super::aggregate::Aggregate;
 use super::ratio::Anchor;
 use super::{Columns, Loss};
 use crate::Result;
+use crate::credit::ExactSum;
 
 /// An estimator of `KL(policy || reference)` from one sampled token (Schulman 2020, "Approximating KL
 /// divergence"), with `d = log pi - log pi_ref`.
@@ -112,13 +113,14 @@ impl Divergence {
     pub fn add(&self, columns: &Columns, aggregate: &Aggregate, loss: &mut Loss) -> Result<()> {
         let aggregate = self.aggregate.as_ref().unwrap_or(aggregate);
         let coefficients = aggregate.coefficients(columns, &columns.counted())?;
-        let mut total = 0.0;
+        let mut total = ExactSum::default();
         for (t, (value, slope)) in self.tokens(columns)?.into_iter().enumerate() {
             if coefficients[t] != 0.0 {
-                total += coefficients[t] * value;
+                total.add(coefficients[t] * value);
                 loss.logprobs[t] += self.coef * coefficients[t] * slope;
             }
         }
+        let total = total.value();
         loss.value += self.coef * total;
         loss.parts.insert("kl".into(), total);
         Ok(())

@@ -4,6 +4,7 @@ use super::aggregate::Aggregate;
 use super::policy::Term;
 use super::{Columns, Loss};
 use crate::Result;
+use crate::credit::ExactSum;
 
 /// `-coef * aggregate(H)`.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -20,11 +21,12 @@ impl Term for EntropyBonus {
         let aggregate = self.aggregate.as_ref().unwrap_or(aggregate);
         let coefficients = aggregate.coefficients(columns, &columns.counted())?;
         let gradients = loss.entropies.get_or_insert_with(|| vec![0.0; columns.tokens()]);
-        let mut total = 0.0;
+        let mut total = ExactSum::default();
         for (t, share) in coefficients.iter().enumerate().filter(|(_, share)| **share != 0.0) {
-            total += share * entropies[t];
+            total.add(share * entropies[t]);
             gradients[t] -= self.coef * share;
         }
+        let total = total.value();
         loss.value -= self.coef * total;
         loss.parts.insert("entropy".into(), total);
         Ok(())

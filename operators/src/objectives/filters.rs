@@ -1,9 +1,10 @@
 //! Filters of tokens by entropy, by drift from the sampling policy, and by given weights.
 
-use super::Columns;
 use super::policy::{Weighting, Weights};
 use super::ratio::Anchor;
+use super::{Columns, exact};
 use crate::Result;
+use crate::credit::ExactSum;
 
 /// Only the tokens of highest entropy have a policy loss (arXiv 2506.01939): those at or above the
 /// quantile, linearly interpolated, over all trainable tokens. The others stay in the denominators.
@@ -136,13 +137,14 @@ impl Weighting for SecondMomentFilter {
         let square = |t: &usize| (rollout[*t] - old[*t]).powi(2);
         let mut on: Vec<usize> = (0..columns.tokens()).filter(|&t| columns.mask[t]).collect();
         on.sort_by(|a, b| square(b).total_cmp(&square(a)).then(a.cmp(b)));
-        let mut rest: f64 = on.iter().map(square).sum();
+        let mut rest = ExactSum::default();
+        on.iter().for_each(|t| rest.add(square(t)));
         for (dropped, t) in on.iter().enumerate() {
-            if rest / ((on.len() - dropped) as f64) < self.threshold {
+            if rest.value() / ((on.len() - dropped) as f64) < self.threshold {
                 break;
             }
             weights.keep[*t] = false;
-            rest -= square(t);
+            rest.add(-square(t));
         }
         Ok(())
     }
@@ -171,7 +173,7 @@ impl Weighting for RowWeights {
             }
             RowWeights::Harder(signal) => columns.signal(signal)?.iter().map(|d| 0.5 + 1.5 * d).collect(),
         };
-        let scale = raw.len() as f64 / raw.iter().sum::<f64>();
+        let scale = raw.len() as f64 / exact(raw.iter().copied());
         for (range, weight) in columns.ranges().zip(raw) {
             weights.factors[range].iter_mut().for_each(|factor| *factor *= weight * scale);
         }

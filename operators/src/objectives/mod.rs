@@ -54,6 +54,14 @@ pub use value::{ErrorLoss, ValueLoss};
 use std::collections::BTreeMap;
 
 use crate::Result;
+use crate::credit::ExactSum;
+
+/// A sum over a batch, exactly rounded: the same bits in any order of its rollouts.
+fn exact(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut sum = ExactSum::default();
+    values.into_iter().for_each(|value| sum.add(value));
+    sum.value()
+}
 
 /// What an objective reads: flat columns with one value per token of the batch, in ragged layout, all in
 /// `f64`. Rollout `i` owns the tokens `offsets[i]..offsets[i + 1]`.

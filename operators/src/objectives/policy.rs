@@ -6,6 +6,7 @@ use super::ratio::Ratio;
 use super::surrogate::Surrogate;
 use super::{Columns, Loss, Objective};
 use crate::Result;
+use crate::credit::ExactSum;
 
 /// Advantages as a surrogate sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -177,21 +178,23 @@ impl Objective for PolicyObjective {
         let mut loss = Loss { logprobs: vec![0.0; columns.tokens()], ..Loss::default() };
         let mut by_log_ratio = vec![0.0; columns.tokens()];
         let fractions = self.aggregate.mean().coefficients(columns, &columns.counted())?;
-        let (mut clipped, mut drift) = (0.0, 0.0);
+        let [mut value, mut clipped, mut drift] =
+            [ExactSum::default(), ExactSum::default(), ExactSum::default()];
         for (t, token) in losses.tokens.iter().enumerate().filter(|(t, _)| columns.mask[*t]) {
-            clipped += fractions[t] * f64::from(u8::from(token.clipped));
-            drift -= fractions[t] * ratios.values[t];
+            clipped.add(fractions[t] * f64::from(u8::from(token.clipped)));
+            drift.add(-fractions[t] * ratios.values[t]);
             let share = coefficients[t] * weights.factor(t);
             if share != 0.0 {
-                loss.value += share * token.loss;
+                value.add(share * token.loss);
                 loss.logprobs[t] = share * token.by_logprob;
                 by_log_ratio[t] = share * token.by_log_ratio;
             }
         }
         ratios.backward(&by_log_ratio, &mut loss.logprobs);
+        loss.value = value.value();
         loss.parts.insert("policy_loss".into(), loss.value);
-        loss.parts.insert("clip_fraction".into(), clipped);
-        loss.parts.insert("ppo_kl".into(), drift);
+        loss.parts.insert("clip_fraction".into(), clipped.value());
+        loss.parts.insert("ppo_kl".into(), drift.value());
         for term in &self.terms {
             term.add(columns, &self.aggregate, &mut loss)?;
         }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Columns, Loss, Objective};
+use super::{Columns, Loss, Objective, exact};
 use crate::Result;
+use crate::credit::ExactSum;
 
 /// The form of the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,7 +20,8 @@ pub enum Form {
 }
 
 /// REAL: `s` is the mean log-ratio of a sequence. Groups whose rewards are all equal add 0, but count in
-/// the number of questions that the sum is divided by (not for [`Form::Bce`]).
+/// the number of questions that the sum is divided by (not for [`Form::Bce`]). A rollout without a trainable
+/// token has no score and takes no part.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Real {
     /// The form of the loss.
@@ -69,7 +71,7 @@ impl Real {
                 for (i, logit) in logits.iter().enumerate() {
                     slopes[i] = sigmoid(*logit) * sign(i) / self.tau;
                 }
-                logits.iter().map(|logit| softplus(*logit)).sum()
+                exact(logits.iter().map(|logit| softplus(*logit)))
             }
             Form::Product => {
                 let (negative, right) = (log_sum_exp(of(false)), log_sum_exp(of(true)));
@@ -96,27 +98,28 @@ impl Objective for Real {
         let rewards = columns.rewarded()?;
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let (mut scores, mut lengths) = (Vec::new(), Vec::new());
-        let (mut kl, mut trained) = (0.0, 0.0);
+        let (mut kl, mut trained) = (ExactSum::default(), 0.0);
         for (row, range) in columns.ranges().enumerate() {
             groups.entry(columns.group(row)).or_default().push(row);
             let on = range.filter(|&t| columns.mask[t]);
             let (sum, length) = on.fold((0.0, 0.0), |(sum, n), t| {
                 let d = columns.logprobs[t] - old[t];
-                kl += d.exp() - d - 1.0;
+                kl.add(d.exp() - d - 1.0);
                 (sum + d, n + 1.0)
             });
             trained += length;
             scores.push(if length == 0.0 { 0.0 } else { sum / length });
             lengths.push(length);
         }
-        let (mut total, mut mixed) = (0.0, 0.0);
+        let (mut total, mut mixed) = (ExactSum::default(), 0.0);
         let mut by_score = vec![0.0; scores.len()];
         for rows in groups.values() {
+            let rows: Vec<usize> = rows.iter().copied().filter(|&row| lengths[row] > 0.0).collect();
             let best = rows.iter().map(|&row| rewards[row]).fold(f64::NEG_INFINITY, f64::max);
             let of_group: Vec<f64> = rows.iter().map(|&row| scores[row]).collect();
             let positive: Vec<bool> = rows.iter().map(|&row| rewards[row] == best).collect();
             let (loss, slopes) = self.group(&of_group, &positive);
-            total += loss;
+            total.add(loss);
             if positive.iter().any(|&label| !label) {
                 mixed += rows.len() as f64;
             }
@@ -128,7 +131,7 @@ impl Objective for Real {
         };
         let mut loss = Loss { logprobs: vec![0.0; columns.tokens()], ..Loss::default() };
         if divisor > 0.0 {
-            loss.value = total / divisor;
+            loss.value = total.value() / divisor;
             for (row, range) in columns.ranges().enumerate().filter(|(row, _)| lengths[*row] > 0.0) {
                 for t in range.filter(|&t| columns.mask[t]) {
                     loss.logprobs[t] = by_score[row] / (divisor * lengths[row]);
@@ -137,7 +140,7 @@ impl Objective for Real {
         }
         loss.parts.insert("policy_loss".into(), loss.value);
         if trained > 0.0 {
-            loss.parts.insert("mean_kl".into(), kl / trained);
+            loss.parts.insert("mean_kl".into(), kl.value() / trained);
         }
         Ok(loss)
     }
@@ -149,7 +152,7 @@ pub fn log_sum_exp(values: impl Iterator<Item = f64> + Clone) -> f64 {
     if largest == f64::NEG_INFINITY {
         return largest;
     }
-    largest + values.map(|x| (x - largest).exp()).sum::<f64>().ln()
+    largest + exact(values.map(|x| (x - largest).exp())).ln()
 }
 
 /// `log(1 + exp(x))`, without overflow.

@@ -4,6 +4,7 @@ use super::aggregate::Aggregate;
 use super::policy::Term;
 use super::{Columns, Loss};
 use crate::Result;
+use crate::credit::ExactSum;
 
 /// How an error is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -85,19 +86,21 @@ impl Term for ValueLoss {
         let coefficients = aggregate.coefficients(columns, &columns.counted())?;
         let gradients = loss.values.get_or_insert_with(|| vec![0.0; columns.tokens()]);
         let fractions = aggregate.mean().coefficients(columns, &columns.counted())?;
-        let (mut total, mut clipped, mut outside) = (0.0, 0.0, 0.0);
+        let [mut total, mut clipped, mut outside] =
+            [ExactSum::default(), ExactSum::default(), ExactSum::default()];
         for (t, share) in coefficients.iter().enumerate().filter(|(_, share)| **share != 0.0) {
             let (value, slope, acted) = self.token(values[t], old[t], returns[t]);
             let moved = self.clip.is_some_and(|clip| (values[t] - old[t]).abs() > clip);
-            total += share * value;
-            clipped += fractions[t] * f64::from(u8::from(acted));
-            outside += fractions[t] * f64::from(u8::from(moved));
+            total.add(share * value);
+            clipped.add(fractions[t] * f64::from(u8::from(acted)));
+            outside.add(fractions[t] * f64::from(u8::from(moved)));
             gradients[t] += self.coef * share * slope;
         }
+        let total = total.value();
         loss.value += self.coef * total;
         loss.parts.insert("value_loss".into(), total);
-        loss.parts.insert("value_clip_fraction".into(), clipped);
-        loss.parts.insert("value_outside_fraction".into(), outside);
+        loss.parts.insert("value_clip_fraction".into(), clipped.value());
+        loss.parts.insert("value_outside_fraction".into(), outside.value());
         Ok(())
     }
 }

@@ -99,48 +99,4 @@ pub fn find_objective(name: &str) -> Result<&'static NamedObjective> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_unique_and_every_objective_builds_with_its_defaults() {
-        let mut names: Vec<&str> = objectives().map(|objective| objective.name).collect();
-        names.sort_unstable();
-        let all = names.len();
-        names.dedup();
-        assert_eq!(names.len(), all);
-        for objective in objectives() {
-            let mut declared: Vec<&str> = objective.declared().iter().map(|p| p.name).collect();
-            declared.sort_unstable();
-            let count = declared.len();
-            declared.dedup();
-            assert_eq!(declared.len(), count, "{}: a parameter is declared twice", objective.name);
-            let built = objective.with(&[]).unwrap_or_else(|error| panic!("{}: {error}", objective.name));
-            assert_eq!(built.name(), objective.name);
-            for preset in presets::PRESETS {
-                let setting = ("preset".to_owned(), preset.name.into());
-                objective
-                    .with(&[setting])
-                    .unwrap_or_else(|error| panic!("{} as {}: {error}", objective.name, preset.name));
-            }
-        }
-    }
-
-    #[test]
-    fn every_setting_of_a_preset_is_a_parameter_of_some_objective() {
-        for preset in presets::PRESETS {
-            for (of, name, _) in preset.settings {
-                let known = objectives()
-                    .filter(|objective| *of == "*" || *of == objective.name)
-                    .any(|objective| objective.declared().iter().any(|parameter| parameter.name == *name));
-                assert!(known, "{}: {of} {name}", preset.name);
-            }
-        }
-    }
-
-    #[test]
-    fn unknown_names_have_a_hint() {
-        let error = find_objective("pppo").expect_err("no such objective");
-        assert!(error.hint().contains("ppo_clip"), "{}", error.hint());
-    }
-}
+mod tests;

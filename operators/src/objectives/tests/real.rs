@@ -14,10 +14,12 @@ pub fn real() -> Vec<Case> {
                 groups.dedup();
                 let (mut total, mut mixed) = (0.0, 0.0);
                 for group in &groups {
-                    let rows: Vec<usize> = (0..c.rollouts()).filter(|&row| c.group(row) == *group).collect();
+                    let rows: Vec<usize> = (0..c.rollouts())
+                        .filter(|&row| c.group(row) == *group && !on(c, row).is_empty())
+                        .collect();
                     let score = |row: usize| {
                         let on = on(c, row);
-                        let n = (on.len() as f64).max(1.0);
+                        let n = on.len() as f64;
                         on.iter().map(|&t| live[t] - old(c, t)).sum::<f64>() / n / 0.5
                     };
                     let reward = |row: usize| c.rewards.as_ref().unwrap()[row];
