@@ -14,6 +14,7 @@ pub mod combine;
 pub mod controller;
 pub mod correction;
 pub mod covariance;
+pub mod denoising;
 pub mod divergence;
 pub mod entropy;
 pub mod filters;

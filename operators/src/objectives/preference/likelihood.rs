@@ -25,7 +25,7 @@ pub fn negative_log_likelihood(columns: &Columns, rollouts: impl IntoIterator<It
 }
 
 /// `beta * (logp_t - ref_t)` of every trainable token, 0 elsewhere: the reward that a policy implies, up
-/// to a difference of values ("From r to Q*", arXiv 2404.12358, equation 10).
+/// to a difference of values ("From r to Q*", arXiv 2404.12358, section 4).
 ///
 /// # Errors
 /// A batch without reference log-probabilities.

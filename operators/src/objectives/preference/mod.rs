@@ -40,6 +40,8 @@ mod over_pairs;
 mod pairs;
 mod scores;
 mod sorted;
+#[cfg(test)]
+mod tests;
 
 pub use draw::draw;
 pub use forms::{

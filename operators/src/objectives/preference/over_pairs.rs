@@ -9,7 +9,7 @@ use crate::objectives::{Columns, Loss};
 /// `1/n sum_i weight_i loss_i` over the batch's pairs, with its gradient through the scores. A batch
 /// without pairs has loss 0. `rule` is told the pair's number, and the two scores.
 ///
-/// The losses of the pairs, unweighted, are the output `pair_losses`.
+/// The losses of the pairs, unweighted, are the output `pair_losses`, and their number is the part `pairs`.
 ///
 /// # Errors
 /// As [`Columns::known_pairs`].
@@ -37,6 +37,7 @@ pub fn of_pairs(columns: &Columns, pairs: &[Pair], scores: &Scores, losses: &[Pa
         by_score[pair.rejected] += weight * loss.rejected;
     }
     let mut loss = Loss { value, logprobs: scores.gradient(columns, &by_score), ..Loss::default() };
+    loss.parts.insert("pairs".into(), pairs.len() as f64);
     loss.outputs.insert("pair_losses".into(), losses.iter().map(|loss| loss.value).collect());
     loss
 }

@@ -5,8 +5,8 @@ use crate::objectives::NamedObjective;
 use crate::objectives::parts::function::function;
 use crate::parameters::parameter;
 
-/// `L = sum_e max(-A r, -A clip(r)) / (accumulation max(1, floor(edges / trees)))` over the trained edges of the
-/// batch, whose groups are its trees. `A` is the advantage of the edge's child.
+/// `L = sum_e max(-A r, -A clip(r)) / (accumulation max(1, floor(edges / trees)))` over the trained edges
+/// of the batch, whose groups are its trees. `A` is the advantage of the edge's child.
 ///
 /// The part `mean_loss` is the mean over edges, which the reference reports; the sum is what its one
 /// backward pass per edge adds up.
@@ -37,5 +37,6 @@ pub const BRANCH_GRPO: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "as the code, which steps the optimiser after every `gradient_accumulation` edges of a \
-    shuffled list; here the whole batch is one sum. Which edges are trained (pruning, windows) is the mask";
+pub const FIDELITY: &str = "as the code, which steps the optimiser after every `gradient_accumulation` \
+    edges of a shuffled list; here the whole batch is one sum. Which edges are trained (pruning, \
+    windows) is the mask";

@@ -5,8 +5,8 @@ use crate::objectives::NamedObjective;
 use crate::objectives::parts::function::function;
 use crate::parameters::parameter;
 
-/// `L = sum over samples and trained steps of max(-A r, -A clip(r)) / (accumulation steps)`, with `steps` the number
-/// of steps of the sample that are trained: its mask.
+/// `L = sum over samples and trained steps of max(-A r, -A clip(r)) / (accumulation steps)`, with `steps`
+/// the number of steps of the sample that are trained: its mask.
 pub const DANCE_GRPO: NamedObjective = NamedObjective {
     name: "dance_grpo",
     title: "the clipped loss over sampled denoising steps",

@@ -8,9 +8,11 @@ use crate::parameters::parameter;
 /// `L = mean of max(-A r, -A clip(r)) + beta KL` over trained steps, with
 /// `KL = mean over elements of (mean - mean_ref)^2 / (2 s^2)`.
 ///
-/// The signals `mean_shift` (the mean square, per step) and `sde_std` (`s`) are read where `beta` is not 0; the
-/// gradient with respect to `mean_shift` is in [`Loss::signals`](meed_operators::objectives::Loss::signals). The
-/// reference takes one step number at a time: a batch whose mask holds that step only.
+/// The signals `mean_shift` (the mean square, per step) and `sde_std` (`s`), which a
+/// [`Step`](meed_operators::objectives::denoising::Step) has, are read where `beta` is not
+/// 0; the gradient with respect to `mean_shift` is in
+/// [`Loss::signals`](meed_operators::objectives::Loss::signals). The reference takes one step number at a
+/// time: a batch whose mask holds that step only.
 pub const FLOW_GRPO: NamedObjective = NamedObjective {
     name: "flow_grpo",
     title: "the clipped loss over denoising steps, with a divergence of means",

@@ -5,7 +5,8 @@ use meed_operators::objectives::{Clip, Columns, Loss, Ratio, Token};
 
 use crate::parameters::{Parameter, Parameters, parameter};
 
-/// Clips of the ratio and the advantage; the ratio's is narrow, since a log-probability is a mean over elements.
+/// Clips of the ratio and the advantage; the ratio's is narrow, since a log-probability is a mean over
+/// elements.
 pub const CLIP: &[Parameter] = &[
     parameter("clip", "0.0001", "the ratio is clipped at 1 - clip and 1 + clip"),
     parameter("adv_clip_max", "5", "advantages are clamped to plus or minus this"),
@@ -30,7 +31,8 @@ impl Steps {
         self.clip.token(self.clip.low, self.clip.high, log_ratio, advantage.clamp(-self.most, self.most))
     }
 
-    /// `sum_t share(rollout) loss_t` over trained steps, with its gradient; the output `ratios` has each step's.
+    /// `sum_t share(rollout) loss_t` over trained steps, with its gradient; the output `ratios` has each
+    /// step's.
     pub fn sum(&self, columns: &Columns, share: impl Fn(usize) -> f64) -> Result<Loss> {
         let log_ratios = Ratio::default().log_ratios(columns)?.values;
         let advantages = advantages(columns)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use meed_operators::Result;
+use meed_operators::objectives::denoising::flow_deviation;
 use meed_operators::objectives::{Columns, Loss, Ratio};
 
 use super::steps::{CLIP, Steps, advantages};
@@ -10,9 +11,10 @@ use crate::objectives::NamedObjective;
 use crate::objectives::parts::function::function;
 use crate::parameters::{Parameters, parameter};
 
-/// `L = mean of k (w max(-A r, -A clip(r)) + beta KL)` over rows whose advantage is not 0, or over all where every
-/// one is. A row is one branch: a stochastic step from `sigma` to `next_sigma`, `dt` apart, of deviation
-/// `s = noise_level sqrt(sigma / (1 - sigma))` (`next_sigma` in the denominator where `sigma` is 1).
+/// `L = mean of k (w max(-A r, -A clip(r)) + beta KL)` over rows whose advantage is not 0, or over all
+/// where every one is. A row is one branch: a stochastic step from `sigma` to `next_sigma`, `dt` apart, of
+/// deviation `s = noise_level sqrt(sigma / (1 - sigma))` (`next_sigma` in the denominator where `sigma` is
+/// 1).
 ///
 /// | weight | `w` |
 /// |---|---|
@@ -22,8 +24,8 @@ use crate::parameters::{Parameters, parameter};
 /// | `guard` | `1/dt`, with `r = exp(s sqrt(dt) (log-ratio + shift / (2 s^2 dt)))`, `shift` the signal `old_mean_shift` |
 ///
 /// `k` is the mean number of branches per step number over that of the row's (signals `step_index` and
-/// `branches`). The divergence is `mean_shift / (2 s^2)`, or also over `dt`. All signals have one value per row.
-/// Outputs: `ratios`, `row_losses`, `sde_std`, `trained`.
+/// `branches`). The divergence is `mean_shift / (2 s^2)`, or also over `dt`. All signals have one value
+/// per row. Outputs: `ratios`, `row_losses`, `sde_std`, `trained`.
 pub const TEMPFLOW_GRPO: NamedObjective = NamedObjective {
     name: "tempflow_grpo",
     title: "noise-aware clipped loss over branches of denoising",
@@ -45,8 +47,8 @@ pub const TEMPFLOW_GRPO: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "as a program derived from the authors', whose own repository holds no code. The paper's \
-    normalisation (mean_1) is a reading: which of the two the authors ran is not known";
+pub const FIDELITY: &str = "as a program derived from the authors', whose own repository holds no code. \
+    The paper's normalisation (mean_1) is a reading: which of the two the authors ran is not known";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Weight {
@@ -96,7 +98,11 @@ impl TempFlow {
         let advantages = advantages(columns)?;
         let log_ratios = Ratio::default().log_ratios(columns)?.values;
         let dt: Vec<f64> = sigma.iter().zip(next).map(|(sigma, next)| (next - sigma).abs()).collect();
-        let std: Vec<f64> = sigma.iter().zip(next).map(|(&sigma, &next)| self.std(sigma, next)).collect();
+        let std: Vec<f64> = sigma
+            .iter()
+            .zip(next)
+            .map(|(&sigma, &next)| flow_deviation(self.noise_level, sigma, next))
+            .collect();
         let scale: Vec<f64> = std.iter().zip(&dt).map(|(std, dt)| std * dt.sqrt()).collect();
         let steps = columns.token_signal("step_index")?;
         let branches = columns.token_signal("branches")?;
@@ -153,11 +159,6 @@ impl TempFlow {
             [("ratios", ratios), ("row_losses", row_losses), ("sde_std", std), ("trained", trained)];
         loss.outputs.extend(outputs.map(|(name, output)| (name.to_owned(), output)));
         Ok(loss)
-    }
-
-    fn std(&self, sigma: f64, next: f64) -> f64 {
-        let clean = 1.0 - if sigma == 1.0 { next } else { sigma };
-        self.noise_level * (sigma / clean).sqrt()
     }
 }
 

@@ -15,8 +15,11 @@ use crate::parameters::parameter;
 /// |---|---|
 /// | ce | `BCE(sigmoid(r), reward)`, mean over rollouts |
 /// | dpo | `-log sigmoid(r_w - r_l)`, mean over the batch's pairs |
-/// | kto_vanilla | `1 - sigmoid(r - k_bad)` for rollouts with reward 1, `1 - sigmoid(k_good - r)` for those with 0, with `k` the mean `r` of that class, at least 0; its gradient flows |
-/// | kto | the same with one `k`, held fixed, from the signal `kl_log_ratios`, and a weight for each class |
+/// | kto_vanilla | `1 - sigmoid(r - k_wrong)` for reward 1, `1 - sigmoid(k_right - r)` for reward 0 |
+/// | kto | the same with one `k`, and a weight for each class |
+///
+/// The reference points of kto_vanilla are the mean `r` of a class, at least 0, with their gradient; that of
+/// kto is beta times the mean of the signal `kl_log_ratios` (of mismatched samples), at least 0, held fixed.
 ///
 /// The output `outcome_rewards` has `r` per rollout.
 pub const IMPLICIT_PRM: NamedObjective = NamedObjective {
@@ -60,8 +63,8 @@ pub const IMPLICIT_PRM: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "as the code, in which kto_vanilla does not detach its reference points; a class without \
-    rollouts has reference point 0";
+pub const FIDELITY: &str = "as the code, in which kto_vanilla does not detach its reference points; a \
+    class without rollouts has reference point 0";
 
 #[derive(Clone, Copy)]
 enum Form {

@@ -16,7 +16,7 @@ use crate::parameters::parameter;
 pub const ISTAR: NamedObjective = NamedObjective {
     name: "istar",
     title: "the loss of iStar's implicit process reward model",
-    citation: "Liu et al. 2025, Online Process Reward Learning for Agentic RL, arXiv 2509.19199",
+    citation: "Online Process Reward Learning for Agentic RL (iStar), 2025, arXiv 2509.19199",
     formula: "-log sigmoid(Q_u - Q_v), Q = mean over steps of beta sum (logp - old)",
     parameters: &[&[
         parameter("beta", "0.05", "scale of log-ratios"),
@@ -52,5 +52,5 @@ pub const ISTAR: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "as the code's loss function. In its trainer the log-ratio is detached before it, so that \
-    the judge there never learns; here it does. score=sum is the paper's";
+pub const FIDELITY: &str = "as the code's loss function. In its trainer the log-ratio is detached before \
+    it, so that the judge there never learns; here it does. score=sum is the paper's";

@@ -8,9 +8,9 @@ use crate::objectives::NamedObjective;
 use crate::objectives::parts::function::function;
 use crate::parameters::parameter;
 
-/// `L = mean over rollouts of BCE(sigmoid(beta sum_t q_t), reward)`, with `q_t = logp_t - ref_t` of the reward
-/// model and its reference: a frozen model in `ref_logprobs`, or, with `reference = old policy`, the policy's
-/// `old_logprobs`.
+/// `L = mean over rollouts of BCE(sigmoid(beta sum_t q_t), reward)`, with `q_t = logp_t - ref_t` of the
+/// reward model and its reference: a frozen model in `ref_logprobs`, or, with `reference = old policy`,
+/// the policy's `old_logprobs`.
 ///
 /// The part `pairwise_accuracy` is the mean over groups of the share of right orders among pairs of different
 /// reward; a group without such a pair counts 1/2. The output `scores` has `sum q` per rollout.

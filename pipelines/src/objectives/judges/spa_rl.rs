@@ -5,8 +5,9 @@ use meed_operators::objectives::Loss;
 use crate::objectives::NamedObjective;
 use crate::objectives::parts::function::function;
 
-/// `L = mean over rollouts of (sum_k c_k - reward)^2`, with `c_k` the head's value at the last token of turn `k`:
-/// `values` where the signal `turn_ends` (one per token) is 1. The gradient is with respect to values.
+/// `L = mean over rollouts of (sum_k c_k - reward)^2`, with `c_k` the head's value at the last token of
+/// turn `k`: `values` where the signal `turn_ends` (one per token) is 1. The gradient is with respect to
+/// values.
 ///
 /// The output `predictions` has the sum per rollout.
 pub const SPA_RL: NamedObjective = NamedObjective {
@@ -38,4 +39,5 @@ pub const SPA_RL: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "as the code";
+pub const FIDELITY: &str = "as the code, whose head has read the marked token; a learner of meed gives \
+    the value before it, so that a turn's end is marked at the token after the turn, where there is one";

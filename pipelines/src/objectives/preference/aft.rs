@@ -8,13 +8,13 @@ use crate::objectives::NamedObjective;
 use crate::objectives::parts::function::function;
 use crate::parameters::parameter;
 
-/// `L = L_SFT + mean over groups of log(1 + sum_{r_i > r_j} exp(s_j - s_i) [+ exp(T_ij - s_j)])`, with `s` the
-/// mean log-probability of an answer.
+/// `L = L_SFT + mean over groups of log(1 + sum_{r_i > r_j} exp(s_j - s_i) [+ exp(T_ij - s_j)])`, with `s`
+/// the mean log-probability of an answer.
 ///
 /// `constraint`: `none`; `detached` (no gradient to the worse answer of a pair); `boundary` (the second
-/// term, with `T_ij = 2 s_min - 2 margin - s_i` held fixed, and `s_min` the least likely answer that is better
-/// than `j`). `L_SFT` is the token mean over rollouts that the signal `reference` marks with 1, one per
-/// rollout; they are not ranked.
+/// term, with `T_ij = 2 s_min - 2 margin - s_i` held fixed, and `s_min` the least likely answer that is
+/// better than `j`). `L_SFT` is the token mean over rollouts that the signal `reference` marks with 1, one
+/// per rollout; they are not ranked.
 pub const AFT: NamedObjective = NamedObjective {
     name: "aft",
     title: "alignment of likelihoods with ranks",
@@ -53,8 +53,9 @@ pub const AFT: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "reconstructed: the alignment loss and its detached form are the paper's; the boundary T, \
-    that it is held fixed, and the mean over groups are guessed. Binary labels are the ranking of two rewards";
+pub const FIDELITY: &str = "reconstructed: the alignment loss and its detached form are the paper's; the \
+    boundary T, that it is held fixed, and the mean over groups are guessed. Binary labels are the \
+    ranking of two rewards";
 
 #[derive(Clone, Copy)]
 enum Constraint {

@@ -40,8 +40,8 @@ pub const DPO: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "as TRL; its apo and aot forms ignore the divergence and its exo_pair divides by 0 \
-    without label smoothing, which are refused here; the sft term is not weighted by WPO";
+pub const FIDELITY: &str = "as TRL; its apo and aot forms ignore the divergence and its exo_pair divides \
+    by 0 without label smoothing, which are refused here; the sft term is not weighted by WPO";
 
 const PARAMETERS: &[Parameter] = &[
     parameter("loss", "[\"sigmoid\"]", "forms of the pair's loss, added"),

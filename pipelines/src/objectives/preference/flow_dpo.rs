@@ -10,8 +10,8 @@ use crate::parameters::parameter;
 /// `(v - v_model(x_t, t))^2`, at one noise level and noise for both.
 ///
 /// The log-probability of a denoising step is the Gaussian's, up to a constant: the batch has `-e` in
-/// `logprobs`, `-e_ref` in `ref_logprobs`, one position per rollout, and the gradient is with respect to `-e`. It
-/// is DPO with `beta = b/2`. Pairs of the online form are
+/// `logprobs`, `-e_ref` in `ref_logprobs`, one position per rollout, and the gradient is with respect to
+/// `-e`. It is DPO with `beta = b/2`. Pairs of the online form are
 /// [`best_against_worst`](meed_operators::objectives::preference::best_against_worst).
 pub const FLOW_DPO: NamedObjective = NamedObjective {
     name: "flow_dpo",
@@ -36,6 +36,6 @@ pub const FLOW_DPO: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "equation 6 with the constant b of the code. Where a rollout has several positions (noise \
-    levels) their mean is taken, which the paper does not have. A group of equal rewards has no pair; the code makes \
-    one of its first two";
+pub const FIDELITY: &str = "equations: number 6 of the paper, with the constant b of the code. Where a \
+    rollout has several positions (noise levels) their mean is taken, which the paper does not have. A \
+    group of equal rewards has no pair; the code makes one of its first two";

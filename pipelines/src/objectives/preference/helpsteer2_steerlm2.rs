@@ -7,8 +7,9 @@ use meed_operators::objectives::{Columns, Loss};
 use crate::objectives::NamedObjective;
 use crate::objectives::parts::function::function;
 
-/// `L = 1/T sum_i (t_i - b_i) NLL_i` per group, with `t = softmax(log P(a|x,y) + log P(y|x) - log Q'(y|a,x))`,
-/// `b = softmax(log Q - log Q')` and `T` the mean length of the group's responses; the weights are held fixed.
+/// `L = 1/T sum_i (t_i - b_i) NLL_i` per group, with
+/// `t = softmax(log P(a|x,y) + log P(y|x) - log Q'(y|a,x))`, `b = softmax(log Q - log Q')` and `T` the
+/// mean length of the group's responses; the weights are held fixed.
 ///
 /// Rollouts have the signals `attribute_logprob` (`log P(a|x,y)`) and `unconditional_logprob` (`log P(y|x)`);
 /// `log Q'` is the sum of `old_logprobs`. A rollout whose target is not finite has weight 0 in both.
@@ -22,8 +23,8 @@ pub const HELPSTEER2_STEERLM2: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "equations of the code; the mean over groups is a guess (the code scales by its number of \
-    micro-batches)";
+pub const FIDELITY: &str = "equations, as in the code; the mean over groups is a guess (the code scales \
+    by its number of micro-batches)";
 
 fn loss(columns: &Columns) -> Result<Loss> {
     let attribute = columns.rollout_signal("attribute_logprob")?;

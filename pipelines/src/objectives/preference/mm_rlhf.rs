@@ -12,8 +12,8 @@ use crate::objectives::NamedObjective;
 use crate::objectives::parts::function::function;
 use crate::parameters::{Parameters, parameter};
 
-/// `L = -log sigmoid(beta_i z_i)` with `z = s_w - s_l`, plus the likelihood of the chosen responses; `beta_i` is
-/// held fixed and at least 0.001.
+/// `L = -log sigmoid(beta_i z_i)` with `z = s_w - s_l`, plus the likelihood of the chosen responses;
+/// `beta_i` is held fixed and at least 0.001.
 ///
 /// | mode | `beta_i` |
 /// |---|---|
@@ -21,8 +21,8 @@ use crate::parameters::{Parameters, parameter};
 /// | explicit | `beta (1 + w m_i)`, `m` the signal `pair_margin_factor` |
 /// | paper | `beta (1 + w (1 - exp(-k (r_w - r_l))))`, `r` the rewards |
 ///
-/// In implicit mode the signal `pair_drawn` is 1 for pairs that [`draw`] drew. Outputs: `pair_losses`, `betas`,
-/// `implicit_rewards`, and in implicit mode `draw_weights`.
+/// In implicit mode the signal `pair_drawn` is 1 for pairs that [`draw`] drew. Outputs: `pair_losses`,
+/// `betas`, `implicit_rewards`, and in implicit mode `draw_weights`.
 pub const MM_RLHF: NamedObjective = NamedObjective {
     name: "mm_rlhf",
     title: "DPO with dynamic reward scaling",
@@ -69,12 +69,12 @@ pub const MM_RLHF: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "as the code; mode paper is the paper's formula, which the code overrides. A batch from \
-    which nothing is drawn (one pair) keeps beta, where the code raises";
+pub const FIDELITY: &str = "as the code; mode paper is the paper's formula, which the code overrides. A \
+    batch from which nothing is drawn (one pair) keeps beta, where the code raises";
 
 #[derive(Clone, Copy)]
 enum Mode {
-    Implicit { w: f64 },
+    Implicit { w: f64, keep_ratio: f64 },
     Explicit { w: f64 },
     Paper { w: f64, k: f64 },
 }
@@ -83,7 +83,7 @@ impl Mode {
     fn of(parameters: &Parameters) -> Result<Self> {
         let w = parameters.number("w")?;
         match parameters.text("mode")? {
-            "implicit" => Ok(Mode::Implicit { w }),
+            "implicit" => Ok(Mode::Implicit { w, keep_ratio: parameters.number("keep_ratio")? }),
             "explicit" => Ok(Mode::Explicit { w }),
             "paper" => Ok(Mode::Paper { w, k: parameters.number("k")? }),
             _ => Err(parameters.unknown("mode", &["implicit", "explicit", "paper"])),
@@ -94,11 +94,18 @@ impl Mode {
     fn factors(self, columns: &Columns, scores: &Scores) -> Result<Vec<f64>> {
         let pairs = columns.known_pairs()?;
         Ok(match self {
-            Mode::Implicit { w } => {
+            Mode::Implicit { w, keep_ratio } => {
                 let z = margins(columns, scores)?;
                 let drawn = pair_signal(columns, "pair_drawn")?;
                 let of_drawn: Vec<f64> =
                     z.iter().zip(drawn).filter(|(_, drawn)| **drawn != 0.0).map(|(z, _)| *z).collect();
+                let wanted = count(keep_ratio, z.len());
+                if of_drawn.len() != wanted {
+                    return Err(Error::usage(
+                        format!("mm_rlhf: {} of {} pairs are drawn, not {wanted}", of_drawn.len(), z.len()),
+                        "draw them with the same keep_ratio (mm_rlhf::draw)",
+                    ));
+                }
                 let shift = if of_drawn.is_empty() { 0.0 } else { mean(&of_drawn) - mean(&z) };
                 vec![1.0 + w * shift; pairs.len()]
             }
@@ -121,9 +128,13 @@ impl Mode {
 /// A batch without reference log-probabilities.
 pub fn draw(columns: &Columns, keep_ratio: f64, key: RandomKey) -> Result<Vec<f64>> {
     let weights = draw_weights(&margins(columns, &Scores::log_ratios(columns)?)?);
-    let count = (keep_ratio * weights.len() as f64).floor() as usize;
-    let drawn = preference::draw(&weights, count, key);
+    let drawn = preference::draw(&weights, count(keep_ratio, weights.len()), key);
     Ok(drawn.into_iter().map(|drawn| if drawn { 1.0 } else { 0.0 }).collect())
+}
+
+/// How many of some pairs are drawn.
+fn count(keep_ratio: f64, pairs: usize) -> usize {
+    (keep_ratio * pairs as f64).floor() as usize
 }
 
 /// `exp(-((z - mean) / (std + 1e-7))^2 / 2)`, with the sample deviation; that of one pair is 1.

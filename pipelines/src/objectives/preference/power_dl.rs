@@ -12,8 +12,8 @@ use crate::parameters::parameter;
 /// `L = -l log sigmoid(d) - (1 - l) log sigmoid(-d) - eta beta m_w`, with `m` the mean log-probability of a
 /// response and `d = beta (m_w - m_l + 1/|y_w| - 1/|y_l|)`.
 ///
-/// The label `l` of each pair is in the signal `pair_labels` (1 where absent), held fixed. After each visit it
-/// becomes `(1 - gamma) l + gamma sigmoid(d)`, which is the output `pair_labels`: store it by pair.
+/// The label `l` of each pair is in the signal `pair_labels` (1 where absent), held fixed. After each
+/// visit it becomes `(1 - gamma) l + gamma sigmoid(d)`, which is the output `pair_labels`: store it by pair.
 pub const POWER_DL: NamedObjective = NamedObjective {
     name: "power_dl",
     title: "robust rewards with dynamic labels",
@@ -62,8 +62,8 @@ pub const POWER_DL: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "reconstructed from the abstract: guessed are the weight 1/|y|, the offset, the update of \
-    labels, and all defaults";
+pub const FIDELITY: &str = "reconstructed from the abstract: guessed are the weight 1/|y|, the offset, \
+    the update of labels, and all defaults";
 
 /// Number of trained tokens of each rollout that is in a pair.
 fn lengths(columns: &meed_operators::objectives::Columns) -> Result<Vec<f64>> {

@@ -38,5 +38,5 @@ pub const R_TO_Q: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "equations 5 to 14 of the paper, which has no program; the recovery of exact values from \
-    all actions is `preference::soft_value`";
+pub const FIDELITY: &str = "equations 5 to 14 of the paper, which has no program; the recovery of exact \
+    values from all actions is `preference::soft_value`";

@@ -42,5 +42,5 @@ pub const RISE: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "as the code; the NLL term is only in the paper, and its mean over tokens is a guess. \
-    How pairs are made by editing steps is not part of the objective";
+pub const FIDELITY: &str = "as the code; the NLL term is only in the paper, and its mean over tokens is \
+    a guess. How pairs are made by editing steps is not part of the objective";

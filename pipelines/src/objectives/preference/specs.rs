@@ -14,7 +14,7 @@ use crate::parameters::parameter;
 pub const SPECS: NamedObjective = NamedObjective {
     name: "specs",
     title: "DPO and SFT on self-distilled format preferences",
-    citation: "Chen et al. 2025, Metis-SPECS, arXiv 2510.25801",
+    citation: "Metis-SPECS, 2025, arXiv 2510.25801",
     formula: "-log sigmoid(beta (s_w - s_l)) - lambda mean logp_w",
     parameters: &[&[BETA, parameter("lambda", "0.5", "weight of the likelihood of the chosen responses")]],
     build: |parameters| {
@@ -33,5 +33,5 @@ pub const SPECS: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "equations. Guessed: beta, lambda (0.5 to 1), and that the likelihood is a mean over the \
-    chosen tokens of the batch";
+pub const FIDELITY: &str = "equations. Guessed: beta, lambda (0.5 to 1), and that the likelihood is a \
+    mean over the chosen tokens of the batch";

@@ -34,12 +34,12 @@ pub const STEPORLM: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "reconstructed from notes: guessed are beta, the choice of a reference, and the mean over \
-    pairs";
+pub const FIDELITY: &str = "reconstructed from notes: guessed are beta, the choice of a reference, and \
+    the mean over pairs";
 
-/// Pairs of a batch: in each group, a rollout of higher reward (the solver's verdict) beats one of lower reward with
-/// weight 1; among equal rewards the one with more steps judged correct (the signal `step_accuracy`, one share per
-/// rollout) wins, with the difference as weight. Ties make no pair.
+/// Pairs of a batch: in each group, a rollout of higher reward (the solver's verdict) beats one of lower
+/// reward with weight 1; among equal rewards the one with more steps judged correct (the signal
+/// `step_accuracy`, one share per rollout) wins, with the difference as weight. Ties make no pair.
 ///
 /// # Errors
 /// A batch without rewards or without `step_accuracy`.

@@ -1,10 +1,10 @@
 //! T-REG: a preference loss with a token reward that the reference model gives itself.
 
-use meed_operators::Result;
 use meed_operators::objectives::preference::{
     PairLoss, Scores, logistic, mean_over_pairs, preferred, sigmoid,
 };
 use meed_operators::objectives::{Columns, Loss};
+use meed_operators::{Error, Result};
 
 use super::dpo::BETA;
 use crate::objectives::NamedObjective;
@@ -29,12 +29,14 @@ pub const T_REG: NamedObjective = NamedObjective {
     build: |parameters| {
         let (beta, alpha) = (parameters.number("beta")?, parameters.number("alpha")?);
         let gamma = parameters.number("gamma")?;
-        let base: fn(&Columns) -> Result<Scores> = match parameters.text("base")? {
-            "dpo" => Scores::log_ratios,
-            "simpo" => |columns| Ok(Scores::likelihoods(columns)?.per_token(columns)),
+        let (base, shift): (fn(&Columns) -> Result<Scores>, f64) = match parameters.text("base")? {
+            "simpo" => (|columns| Ok(Scores::likelihoods(columns)?.per_token(columns)), gamma / beta),
+            "dpo" if gamma == 0.0 => (Scores::log_ratios, 0.0),
+            "dpo" => {
+                return Err(Error::usage("t_reg: gamma with base dpo", "gamma is a margin of base simpo"));
+            }
             _ => return Err(parameters.unknown("base", &["dpo", "simpo"])),
         };
-        let shift = if parameters.text("base")? == "simpo" { gamma / beta } else { 0.0 };
         Ok(function("t_reg", move |columns| {
             let scores = base(columns)?;
             let mut loss = mean_over_pairs(columns, &scores, |_, w, l| sigmoid(beta, 0.0, w - shift, l))?;
@@ -60,8 +62,8 @@ pub const T_REG: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "equations: no program of the authors was at hand. Guessed: the mean over pairs, and \
-    that SimPO's margin gamma is not in the weight w";
+pub const FIDELITY: &str = "equations: no program of the authors was at hand. Guessed: the mean over \
+    pairs, and that SimPO's margin gamma is not in the weight w";
 
 /// `-sum_t beta r_t logp_t` of each rollout.
 fn regulariser(columns: &Columns, beta: f64) -> Result<Scores> {

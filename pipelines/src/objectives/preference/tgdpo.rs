@@ -13,7 +13,7 @@ use crate::parameters::parameter;
 pub const TGDPO: NamedObjective = NamedObjective {
     name: "tgdpo",
     title: "DPO with token weights from an implicit token reward",
-    citation: "Zhu et al. 2025, TGDPO, arXiv 2506.14574",
+    citation: "Zhu et al. 2025, TGDPO",
     formula: "-log sigmoid(sum_w beta (1 + alpha r) a - sum_l beta (1 - alpha r) a)",
     parameters: &[&[BETA, parameter("alpha", "0.5", "how far the token reward changes a token's weight")]],
     build: |parameters| {
@@ -39,8 +39,8 @@ pub const TGDPO: NamedObjective = NamedObjective {
 };
 
 /// See [`super::FIDELITY`].
-pub const FIDELITY: &str = "as the authors' code, which needs one pair per device batch; its option pref_ftx \
-    (an NLL term) raises there and is left out";
+pub const FIDELITY: &str = "as the authors' code, which needs one pair per device batch; its option \
+    pref_ftx (an NLL term) raises there and is left out";
 
 /// A rollout that is chosen in one pair and rejected in another has no one sign.
 fn once(columns: &meed_operators::objectives::Columns) -> meed_operators::Result<()> {
