@@ -58,7 +58,7 @@ use crate::Result;
 use crate::credit::ExactSum;
 
 /// A sum over a batch, exactly rounded: the same bits in any order of its rollouts.
-fn exact(values: impl IntoIterator<Item = f64>) -> f64 {
+pub fn exact(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut sum = ExactSum::default();
     values.into_iter().for_each(|value| sum.add(value));
     sum.value()

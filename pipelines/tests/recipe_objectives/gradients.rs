@@ -151,9 +151,10 @@ fn light_if() {
 #[test]
 fn oreal() {
     let columns = with(batch(), "token_rm_logits", 40, 16);
-    for kl in ["k2", "k3", "ref - logp"] {
+    for kl in ["k2", "k3", "negative_k1"] {
         // The negative term has the value of its ratio, 1: only the rest is a difference.
-        let settings = [("kl", kl.into()), ("kl_coef", 0.3.into()), ("negative_factor", 0.0.into())];
+        let settings =
+            [("kl_estimator", kl.into()), ("kl_coef", 0.3.into()), ("negative_factor", 0.0.into())];
         agrees(objective("oreal", &settings).as_ref(), &columns, By::Logprobs, value);
     }
     let full = objective("oreal", &[]);

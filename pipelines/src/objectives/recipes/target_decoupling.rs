@@ -7,6 +7,7 @@
 
 use meed_operators::Error;
 use meed_operators::Result;
+use meed_operators::credit::ExactSum;
 use meed_operators::objectives::{
     Aggregate, Clip, Columns, EntropyBonus, Loss, Objective, PolicyObjective, Term, ValueLoss,
 };
@@ -92,13 +93,14 @@ impl Term for HeadValues {
         let mut gradient = vec![0.0; values.len()];
         let mut total = 0.0;
         for head in 0..heads {
-            let mut of_head = 0.0;
+            let mut of_head = ExactSum::default();
             for (t, share) in shares.iter().enumerate().filter(|(_, share)| **share != 0.0) {
                 let at = t * heads + head;
                 let (value, slope, _) = self.head.token(values[at], old[at], returns[at]);
-                of_head += share * value;
+                of_head.add(share * value);
                 gradient[at] = self.head.coef * weight(head) * share * slope;
             }
+            let of_head = of_head.value();
             total += weight(head) * of_head;
             loss.part(&format!("value_loss_{head}"), of_head);
         }
