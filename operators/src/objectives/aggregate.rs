@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Columns, exact};
+use super::{Columns, exact, over_rollouts};
 use crate::Result;
 
 /// How token losses become one number. Sums run over counted tokens (the mask, or `weights`).
@@ -11,7 +11,8 @@ pub enum Mode {
     /// Sum over all tokens / their number (DAPO; bnpo; verl's token-mean).
     #[default]
     TokenMean,
-    /// Sum over all tokens / the number of tokens of the rollouts, those outside the mask included.
+    /// Sum over all tokens / the number of tokens of the rollouts, those outside the mask included (which
+    /// `global_tokens` then counts too).
     AllTokens,
     /// Sum over all tokens.
     TokenSum,
@@ -112,7 +113,7 @@ impl Aggregate {
     /// # Errors
     /// A signal that the mode reads and the batch lacks.
     pub fn coefficients(&self, columns: &Columns, counted: &[f64]) -> Result<Vec<f64>> {
-        let total = || self.global_tokens.unwrap_or_else(|| exact(counted.iter().copied()));
+        let total = || self.global_tokens.unwrap_or_else(|| over_rollouts(columns, |t| counted[t]));
         let rows = self.row_count(columns);
         let per_row = |row: usize| counted[columns.range(row)].iter().sum::<f64>();
         let of_rows: Vec<f64> = match self.mode {
@@ -156,7 +157,8 @@ impl Aggregate {
     /// A signal that the mode reads and the batch lacks.
     pub fn value(&self, columns: &Columns, losses: &[f64]) -> Result<f64> {
         let coefficients = self.coefficients(columns, &columns.counted())?;
-        Ok(exact(coefficients.iter().zip(losses).filter(|(c, _)| **c != 0.0).map(|(c, loss)| c * loss)))
+        let share = |t: usize| if coefficients[t] == 0.0 { 0.0 } else { coefficients[t] * losses[t] };
+        Ok(over_rollouts(columns, share))
     }
 
     /// The same kind of mean, for fractions and other metrics: over rollouts, groups or trajectories where

@@ -2,7 +2,7 @@
 
 use super::policy::{Weighting, Weights};
 use super::ratio::Anchor;
-use super::{Columns, exact};
+use super::{Columns, over_rollouts};
 use crate::Result;
 
 /// Tokens that a ratio or statistic is taken over.
@@ -210,17 +210,16 @@ impl Weighting for Correction {
 }
 
 fn mean_weight(columns: &Columns, factors: &[f64], level: Level) -> f64 {
-    let on: Vec<f64> = match level {
-        Level::Token | Level::Any | Level::Segment => {
-            (0..columns.tokens()).filter(|&t| columns.mask[t]).map(|t| factors[t]).collect()
+    let mut on = columns.mask.clone();
+    if matches!(level, Level::Sum | Level::Mean | Level::Max) {
+        // Rollouts share one weight: each counts once, by its first trainable token.
+        for range in columns.ranges() {
+            let first = range.clone().find(|&t| on[t]);
+            range.for_each(|t| on[t] = Some(t) == first);
         }
-        _ => columns
-            .ranges()
-            .filter_map(|range| range.into_iter().find(|&t| columns.mask[t]))
-            .map(|t| factors[t])
-            .collect(),
-    };
-    exact(on.iter().copied()) / on.len() as f64
+    }
+    let count = on.iter().filter(|&&on| on).count() as f64;
+    over_rollouts(columns, |t| if on[t] { factors[t] } else { 0.0 }) / count
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@ use twox_hash::XxHash3_128;
 
 use super::clip::Clip;
 use super::surrogate::{Surrogate, Token, TokenLosses, each};
-use super::{Columns, exact};
+use super::{Columns, over_rollouts};
 use crate::Result;
 
 /// `(A - mean A)(log pi - mean log pi)` of each token, with means over the trainable ones.
 pub fn covariances(columns: &Columns, advantages: &[f64]) -> Vec<f64> {
-    let on: Vec<usize> = (0..columns.tokens()).filter(|&t| columns.mask[t]).collect();
-    let mean = |values: &[f64]| exact(on.iter().map(|&t| values[t])) / on.len() as f64;
+    let count = columns.mask.iter().filter(|&&on| on).count() as f64;
+    let mean =
+        |values: &[f64]| over_rollouts(columns, |t| if columns.mask[t] { values[t] } else { 0.0 }) / count;
     let (advantage, logprob) = (mean(advantages), mean(&columns.logprobs));
     (0..columns.tokens()).map(|t| (advantages[t] - advantage) * (columns.logprobs[t] - logprob)).collect()
 }

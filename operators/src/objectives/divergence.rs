@@ -2,9 +2,8 @@
 
 use super::aggregate::Aggregate;
 use super::ratio::Anchor;
-use super::{Columns, Loss};
+use super::{Columns, Loss, over_rollouts};
 use crate::Result;
-use crate::credit::ExactSum;
 
 /// An estimator of `KL(policy || reference)` from one sampled token (Schulman 2020, "Approximating KL
 /// divergence"), with `d = log pi - log pi_ref`.
@@ -113,14 +112,12 @@ impl Divergence {
     pub fn add(&self, columns: &Columns, aggregate: &Aggregate, loss: &mut Loss) -> Result<()> {
         let aggregate = self.aggregate.as_ref().unwrap_or(aggregate);
         let coefficients = aggregate.coefficients(columns, &columns.counted())?;
-        let mut total = ExactSum::default();
-        for (t, (value, slope)) in self.tokens(columns)?.into_iter().enumerate() {
-            if coefficients[t] != 0.0 {
-                total.add(coefficients[t] * value);
-                loss.logprobs[t] += self.coef * coefficients[t] * slope;
-            }
+        let tokens = self.tokens(columns)?;
+        for t in (0..columns.tokens()).filter(|&t| coefficients[t] != 0.0) {
+            loss.logprobs[t] += self.coef * coefficients[t] * tokens[t].1;
         }
-        let total = total.value();
+        let share = |t: usize| if coefficients[t] == 0.0 { 0.0 } else { coefficients[t] * tokens[t].0 };
+        let total = over_rollouts(columns, share);
         loss.value += self.coef * total;
         loss.parts.insert("kl".into(), total);
         Ok(())

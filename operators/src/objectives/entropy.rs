@@ -2,9 +2,8 @@
 
 use super::aggregate::Aggregate;
 use super::policy::Term;
-use super::{Columns, Loss};
+use super::{Columns, Loss, over_rollouts};
 use crate::Result;
-use crate::credit::ExactSum;
 
 /// `-coef * aggregate(H)`.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -21,12 +20,9 @@ impl Term for EntropyBonus {
         let aggregate = self.aggregate.as_ref().unwrap_or(aggregate);
         let coefficients = aggregate.coefficients(columns, &columns.counted())?;
         let gradients = loss.entropies.get_or_insert_with(|| vec![0.0; columns.tokens()]);
-        let mut total = ExactSum::default();
-        for (t, share) in coefficients.iter().enumerate().filter(|(_, share)| **share != 0.0) {
-            total.add(share * entropies[t]);
-            gradients[t] -= self.coef * share;
-        }
-        let total = total.value();
+        gradients.iter_mut().zip(&coefficients).for_each(|(into, share)| *into -= self.coef * share);
+        let share = |t: usize| if coefficients[t] == 0.0 { 0.0 } else { coefficients[t] * entropies[t] };
+        let total = over_rollouts(columns, share);
         loss.value -= self.coef * total;
         loss.parts.insert("entropy".into(), total);
         Ok(())

@@ -4,9 +4,8 @@ use super::aggregate::Aggregate;
 use super::divergence::Divergence;
 use super::ratio::Ratio;
 use super::surrogate::Surrogate;
-use super::{Columns, Loss, Objective};
+use super::{Columns, Loss, Objective, over_rollouts};
 use crate::Result;
-use crate::credit::ExactSum;
 
 /// Advantages as a surrogate sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -177,24 +176,22 @@ impl Objective for PolicyObjective {
         let coefficients = self.aggregate.coefficients(columns, &weights.counted)?;
         let mut loss = Loss { logprobs: vec![0.0; columns.tokens()], ..Loss::default() };
         let mut by_log_ratio = vec![0.0; columns.tokens()];
-        let fractions = self.aggregate.mean().coefficients(columns, &columns.counted())?;
-        let [mut value, mut clipped, mut drift] =
-            [ExactSum::default(), ExactSum::default(), ExactSum::default()];
-        for (t, token) in losses.tokens.iter().enumerate().filter(|(t, _)| columns.mask[*t]) {
-            clipped.add(fractions[t] * f64::from(u8::from(token.clipped)));
-            drift.add(-fractions[t] * ratios.values[t]);
-            let share = coefficients[t] * weights.factor(t);
-            if share != 0.0 {
-                value.add(share * token.loss);
-                loss.logprobs[t] = share * token.by_logprob;
-                by_log_ratio[t] = share * token.by_log_ratio;
-            }
+        let share = |t: usize| coefficients[t] * weights.factor(t);
+        for t in (0..columns.tokens()).filter(|&t| columns.mask[t] && share(t) != 0.0) {
+            loss.logprobs[t] = share(t) * losses.tokens[t].by_logprob;
+            by_log_ratio[t] = share(t) * losses.tokens[t].by_log_ratio;
         }
         ratios.backward(&by_log_ratio, &mut loss.logprobs);
-        loss.value = value.value();
+        let sum = |value: &dyn Fn(usize) -> f64| {
+            over_rollouts(columns, |t| if columns.mask[t] { value(t) } else { 0.0 })
+        };
+        let lost = |t: usize| if share(t) == 0.0 { 0.0 } else { share(t) * losses.tokens[t].loss };
+        loss.value = sum(&lost);
+        let fractions = self.aggregate.mean().coefficients(columns, &columns.counted())?;
+        let clipped = sum(&|t| fractions[t] * f64::from(u8::from(losses.tokens[t].clipped)));
         loss.parts.insert("policy_loss".into(), loss.value);
-        loss.parts.insert("clip_fraction".into(), clipped.value());
-        loss.parts.insert("ppo_kl".into(), drift.value());
+        loss.parts.insert("clip_fraction".into(), clipped);
+        loss.parts.insert("ppo_kl".into(), sum(&|t| -fractions[t] * ratios.values[t]));
         for term in &self.terms {
             term.add(columns, &self.aggregate, &mut loss)?;
         }

@@ -2,9 +2,8 @@
 
 use super::aggregate::Aggregate;
 use super::policy::Term;
-use super::{Columns, Loss};
+use super::{Columns, Loss, over_rollouts};
 use crate::Result;
-use crate::credit::ExactSum;
 
 /// How an error is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -86,21 +85,21 @@ impl Term for ValueLoss {
         let coefficients = aggregate.coefficients(columns, &columns.counted())?;
         let gradients = loss.values.get_or_insert_with(|| vec![0.0; columns.tokens()]);
         let fractions = aggregate.mean().coefficients(columns, &columns.counted())?;
-        let [mut total, mut clipped, mut outside] =
-            [ExactSum::default(), ExactSum::default(), ExactSum::default()];
-        for (t, share) in coefficients.iter().enumerate().filter(|(_, share)| **share != 0.0) {
-            let (value, slope, acted) = self.token(values[t], old[t], returns[t]);
-            let moved = self.clip.is_some_and(|clip| (values[t] - old[t]).abs() > clip);
-            total.add(share * value);
-            clipped.add(fractions[t] * f64::from(u8::from(acted)));
-            outside.add(fractions[t] * f64::from(u8::from(moved)));
-            gradients[t] += self.coef * share * slope;
+        let token = |t: usize| self.token(values[t], old[t], returns[t]);
+        for t in (0..columns.tokens()).filter(|&t| coefficients[t] != 0.0) {
+            gradients[t] += self.coef * coefficients[t] * token(t).1;
         }
-        let total = total.value();
+        let sum = |value: &dyn Fn(usize) -> f64| {
+            over_rollouts(columns, |t| if coefficients[t] == 0.0 { 0.0 } else { value(t) })
+        };
+        let total = sum(&|t| coefficients[t] * token(t).0);
+        let clipped = sum(&|t| fractions[t] * f64::from(u8::from(token(t).2)));
+        let moved = |t: usize| self.clip.is_some_and(|clip| (values[t] - old[t]).abs() > clip);
+        let outside = sum(&|t| fractions[t] * f64::from(u8::from(moved(t))));
         loss.value += self.coef * total;
         loss.parts.insert("value_loss".into(), total);
-        loss.parts.insert("value_clip_fraction".into(), clipped.value());
-        loss.parts.insert("value_outside_fraction".into(), outside.value());
+        loss.parts.insert("value_clip_fraction".into(), clipped);
+        loss.parts.insert("value_outside_fraction".into(), outside);
         Ok(())
     }
 }

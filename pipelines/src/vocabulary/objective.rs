@@ -10,7 +10,11 @@ use super::{DESCRIPTIVE_VERSIONS, unknown};
 const STAGES: &[&str] = &["loss", "aggregate", "kl", "correction", "value_loss", "kl_controller", "proximal"];
 
 /// Kinds of other stages that objectives compute.
-const KINDS: &[(&str, &str)] = &[("mask", "high entropy tokens"), ("metric", "mean of old - current")];
+const KINDS: &[(&str, &str)] = &[
+    ("mask", "high entropy tokens"),
+    ("mask", "off-policy sequence mask"),
+    ("metric", "mean of old - current"),
+];
 
 /// Whether a stage of a golden case is one of an objective.
 pub fn is_of_objective(stage: &str, params: &Map<String, Value>) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use meed_operators::objectives::policy::{Weighting, Weights};
 use meed_operators::objectives::proximal::{Mixture, proximal};
-use meed_operators::objectives::{Columns, EntropyMask, KlController, Objective};
+use meed_operators::objectives::{Anchor, Columns, EntropyMask, KlController, Objective, OffPolicyMask};
 use meed_pipelines::objectives::parts::aggregate::{AGGREGATE, aggregate};
 use meed_pipelines::objectives::parts::correction::corrections;
 use meed_pipelines::objectives::parts::divergence::divergence;
@@ -198,7 +198,6 @@ fn corrected(case: &Case) -> Result<usize, String> {
     let given = correction(&case.params).map_err(text)?;
     let mut weights = Weights::of(&batch.columns);
     for weighting in corrections(&given).map_err(text)? {
-        let weighting: Box<dyn Weighting> = weighting;
         weighting.weigh(&batch.columns, &batch.columns.advantages, &mut weights).map_err(text)?;
     }
     let kept: Vec<f64> = weights.keep.iter().map(|&keep| f64::from(u8::from(keep))).collect();
@@ -220,27 +219,38 @@ fn corrected(case: &Case) -> Result<usize, String> {
     Ok(compared)
 }
 
-/// Tokens of high entropy.
+/// Masks of tokens: those of high entropy, and those of rollouts that have not drifted.
 fn masked(case: &Case) -> Result<usize, String> {
-    let known = [
-        ("stage", json!("mask")),
-        ("kind", json!("high entropy tokens")),
-        ("interpolation", json!("linear")),
-        ("rule", json!("entropy >= quantile of trainable tokens")),
+    let described = [
+        ("interpolation", "linear"),
+        ("rule", "entropy >= quantile of trainable tokens"),
+        ("rule", "drop a row with advantage < 0 and mean of (rollout - current) > threshold"),
     ];
-    for (word, value) in case.params.iter().filter(|(word, _)| *word != "quantile") {
-        if !known.iter().any(|(name, known)| name == word && known == value) {
+    for (word, value) in &case.params {
+        let known = ["stage", "kind", "quantile", "threshold"].contains(&word.as_str());
+        if !known && !described.iter().any(|(name, text)| name == word && value == text) {
             return Err(format!("the word `{word}` has no known value {value}"));
         }
     }
+    let mask: Box<dyn Weighting> = match case.params.get("kind").and_then(Value::as_str) {
+        Some("high entropy tokens") => {
+            Box::new(EntropyMask { keep_top: 1.0 - numbers(&case.params, "quantile")?[0] })
+        }
+        Some("off-policy sequence mask") => Box::new(OffPolicyMask {
+            anchor: Anchor::Rollout,
+            threshold: numbers(&case.params, "threshold")?[0],
+        }),
+        other => return Err(format!("kind {other:?} is not known")),
+    };
     let batch = Batch::read(&case.rollouts)?;
-    let keep_top = 1.0 - numbers(&case.params, "quantile")?[0];
-    let kept = EntropyMask { keep_top }.kept(&batch.columns).map_err(text)?;
-    let kept: Vec<f64> = kept.iter().map(|&keep| f64::from(u8::from(keep))).collect();
+    let mut weights = Weights::of(&batch.columns);
+    mask.weigh(&batch.columns, &batch.columns.advantages, &mut weights).map_err(text)?;
+    let kept: Vec<f64> = weights.keep.iter().map(|&keep| f64::from(u8::from(keep))).collect();
     let mut compared = 0;
     for (key, wanted) in &case.expected {
         compared += match key.as_str() {
             "token_keep" => batch.tokens(key, &kept, wanted, &case.tolerance, true)?,
+            "keep" => batch.rows(key, &kept, wanted, &case.tolerance)?,
             other => return Err(format!("the key `{other}` is not known")),
         };
     }

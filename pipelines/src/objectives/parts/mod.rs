@@ -1,6 +1,7 @@
 //! What objectives have in common: parameters, and the parts that they build.
 
 pub mod aggregate;
+pub mod clip;
 pub mod correction;
 pub mod divergence;
 pub mod function;
@@ -10,6 +11,7 @@ pub mod terms;
 pub mod weights;
 
 pub use aggregate::{AGGREGATE, aggregate_by};
+pub use clip::{clip, clip_by};
 pub use correction::correction;
 pub use policy::{SEEN, policy, with_likelihood};
 pub use ratio::{ANCHOR, SPAN, ratio, span_by};

@@ -3,9 +3,8 @@
 use meed_operators::Result;
 use meed_operators::objectives::{ClipCov, Objective};
 
-use super::ppo_clip::{clip, clip_by};
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::{AGGREGATE, ANCHOR, SEEN, SPAN, TERMS, WEIGHTS, policy};
+use crate::objectives::parts::{AGGREGATE, ANCHOR, SEEN, SPAN, TERMS, WEIGHTS, clip, clip_by, policy};
 use crate::parameters::{Parameter, Parameters, parameter};
 
 const PARAMETERS: &[Parameter] = &[

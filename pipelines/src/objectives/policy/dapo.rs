@@ -1,8 +1,9 @@
 //! DAPO's loss: clip-higher and the token mean.
 
-use super::ppo_clip::{clip, clip_by};
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::{AGGREGATE, ANCHOR, SEEN, SPAN, TERMS, WEIGHTS, policy, with_likelihood};
+use crate::objectives::parts::{
+    AGGREGATE, ANCHOR, SEEN, SPAN, TERMS, WEIGHTS, clip, clip_by, policy, with_likelihood,
+};
 
 /// `max(-A r, -A clip(r, 0.8, 1.28)), token mean`.
 pub const DAPO: NamedObjective = NamedObjective {

@@ -1,8 +1,9 @@
 //! Dr.GRPO's loss: no division by lengths.
 
-use super::ppo_clip::{clip, clip_by};
 use crate::objectives::NamedObjective;
-use crate::objectives::parts::{ANCHOR, SEEN, SPAN, TERMS, WEIGHTS, aggregate_by, policy, with_likelihood};
+use crate::objectives::parts::{
+    ANCHOR, SEEN, SPAN, TERMS, WEIGHTS, aggregate_by, clip, clip_by, policy, with_likelihood,
+};
 
 /// `sum over tokens of max(-A r, -A clip(r)) / (rollouts * horizon)`.
 pub const DR_GRPO: NamedObjective = NamedObjective {

@@ -1,9 +1,8 @@
 //! GSPO: PPO's clip of the ratio of a sequence.
 
-use super::ppo_clip::{clip, clip_by};
 use crate::objectives::NamedObjective;
 use crate::objectives::parts::{
-    ANCHOR, SEEN, TERMS, WEIGHTS, aggregate_by, policy, span_by, with_likelihood,
+    ANCHOR, SEEN, TERMS, WEIGHTS, aggregate_by, clip, clip_by, policy, span_by, with_likelihood,
 };
 
 /// `max(-A s, -A clip(s, 1 - clip_low, 1 + clip_high)), s = exp(mean log r)`.

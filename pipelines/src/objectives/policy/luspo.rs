@@ -1,9 +1,8 @@
 //! LUSPO: GSPO with row losses multiplied by their lengths.
 
-use super::ppo_clip::{clip, clip_by};
 use crate::objectives::NamedObjective;
 use crate::objectives::parts::{
-    ANCHOR, SEEN, TERMS, WEIGHTS, aggregate_by, policy, span_by, with_likelihood,
+    ANCHOR, SEEN, TERMS, WEIGHTS, aggregate_by, clip, clip_by, policy, span_by, with_likelihood,
 };
 
 /// `mean over rollouts of length * max(-A s, -A clip(s))`.
