@@ -11,7 +11,8 @@ pub enum Mode {
     /// Sum over all tokens / their number (DAPO; bnpo; verl's token-mean).
     #[default]
     TokenMean,
-    /// Sum over all tokens / the number of tokens of the rollouts, those outside the mask included.
+    /// Sum over all tokens / the number of tokens of the rollouts, those outside the mask included (which
+    /// `global_tokens` then counts too).
     AllTokens,
     /// Sum over all tokens.
     TokenSum,

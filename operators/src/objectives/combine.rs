@@ -31,6 +31,9 @@ impl Sum {
                     add(into.get_or_insert_with(|| vec![0.0; columns.tokens()]), weight, from);
                 }
             }
+            for (name, from) in &term.signals {
+                add(sum.signals.entry(name.clone()).or_insert_with(|| vec![0.0; from.len()]), weight, from);
+            }
             for (part, value) in term.parts {
                 sum.parts.insert(format!("{}.{part}", objective.name()), value);
             }

@@ -59,12 +59,12 @@ use crate::credit::ExactSum;
 
 /// A sum over the tokens of a batch: in order inside a rollout and exact over rollouts, so that it has the
 /// same bits in any order of them.
-fn over_rollouts(columns: &Columns, mut value: impl FnMut(usize) -> f64) -> f64 {
+pub fn over_rollouts(columns: &Columns, mut value: impl FnMut(usize) -> f64) -> f64 {
     exact(columns.ranges().map(|range| range.map(&mut value).sum()))
 }
 
 /// A sum, exactly rounded: the same bits in any order.
-fn exact(values: impl IntoIterator<Item = f64>) -> f64 {
+pub fn exact(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut sum = ExactSum::default();
     values.into_iter().for_each(|value| sum.add(value));
     sum.value()

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Columns, Loss};
+use super::{Columns, Loss, exact};
+use crate::credit::ExactSum;
 use crate::{Error, Result};
 
 /// What each sample loses before it is weighted.
@@ -48,18 +49,20 @@ pub fn weighted_regression(
 ) {
     match errors {
         Errors::Given(name, errors) => {
-            loss.value += shares.iter().zip(*errors).map(|(share, error)| share * error).sum::<f64>();
+            loss.value += exact(shares.iter().zip(*errors).map(|(share, error)| share * error));
             loss.signals.insert((*name).to_owned(), shares.to_vec());
         }
         Errors::LogLikelihood => {
+            let mut value = ExactSum::default();
             for (sample, share) in samples.iter().zip(shares) {
                 let tokens = columns.trainable(sample.clone());
                 for &t in &tokens {
                     let share = share / tokens.len() as f64;
-                    loss.value -= share * columns.logprobs[t];
+                    value.add(-share * columns.logprobs[t]);
                     loss.logprobs[t] -= share;
                 }
             }
+            loss.value += value.value();
         }
     }
 }

@@ -6,8 +6,8 @@ mod finite_differences;
 pub mod judges;
 pub mod parts;
 mod policy;
-pub mod presets;
 pub mod preference;
+pub mod presets;
 pub mod recipes;
 
 use meed_operators::objectives::Objective;
@@ -39,8 +39,6 @@ impl NamedObjective {
         self.parameters.concat()
     }
 
-    /// The objective with settings over its defaults. The setting `preset` names the conventions of a
-    /// system ([`presets`]), which stand between defaults and settings.
     /// What is known of its source, and where it deviates from it, as a recipe's `fidelity`; empty where
     /// nothing is said.
     pub fn fidelity(&self) -> &'static str {
@@ -49,7 +47,6 @@ impl NamedObjective {
         texts.find(|(name, _)| *name == self.name).map_or("", |(_, fidelity)| *fidelity)
     }
 
-    /// The objective with settings over its defaults.
     /// The objective with settings over its defaults. The setting `preset` names the conventions of a
     /// system ([`presets`]), which stand between defaults and settings.
     ///

@@ -142,7 +142,7 @@ fn everything(objective: &NamedObjective) -> Vec<(String, Value)> {
 
 #[test]
 fn what_is_not_trained_on_has_no_part_in_any_objective() {
-    for objective in objectives() {
+    for objective in policy::POLICY {
         for settings in [Vec::new(), everything(objective)] {
             let built = objective.with(&settings).unwrap();
             let mask = [true, true, false, true, true, false];
@@ -157,7 +157,7 @@ fn what_is_not_trained_on_has_no_part_in_any_objective() {
 
 #[test]
 fn a_batch_without_trainable_tokens_has_loss_0() {
-    for objective in objectives() {
+    for objective in policy::POLICY {
         let built = objective.with(&everything(objective)).unwrap();
         check(built.as_ref(), &batch([false; 6], f64::NAN));
         // A preference, and a judge, is undecided between rollouts without tokens, which costs log 2.
@@ -225,7 +225,7 @@ fn the_order_of_rollouts_changes_no_bit() {
     columns.signals.insert("trajectory".into(), (0..7).map(|row| (row / 2) as f64).collect());
     let (moved, places) = reordered(&columns, &[4, 0, 6, 2, 5, 1, 3]);
     let modes = ["token_mean", "seq_mean_token_mean", "group_mean_token_mean", "trajectory_mean_token_mean"];
-    for objective in objectives() {
+    for objective in policy::POLICY {
         for mode in modes {
             let mut settings = everything(objective);
             if objective.declared().iter().any(|parameter| parameter.name == "aggregate") {

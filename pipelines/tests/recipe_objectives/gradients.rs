@@ -2,7 +2,7 @@
 //! tokens, advantages) is held fixed here too: by settings that make it constant, or by moves that leave
 //! it alone.
 
-use meed_operators::objectives::Columns;
+use meed_operators::objectives::{Columns, Sum};
 
 use crate::differences::{By, agrees, agrees_along, batch, loss, objective, part, value, with};
 
@@ -151,9 +151,10 @@ fn light_if() {
 #[test]
 fn oreal() {
     let columns = with(batch(), "token_rm_logits", 40, 16);
-    for kl in ["k2", "k3", "ref - logp"] {
+    for kl in ["k2", "k3", "negative_k1"] {
         // The negative term has the value of its ratio, 1: only the rest is a difference.
-        let settings = [("kl", kl.into()), ("kl_coef", 0.3.into()), ("negative_factor", 0.0.into())];
+        let settings =
+            [("kl_estimator", kl.into()), ("kl_coef", 0.3.into()), ("negative_factor", 0.0.into())];
         agrees(objective("oreal", &settings).as_ref(), &columns, By::Logprobs, value);
     }
     let full = objective("oreal", &[]);
@@ -269,4 +270,18 @@ fn text2grad() {
     let skipped = loss(objective("text2grad", &[("ratio_threshold", 0.1.into())]).as_ref(), &batch());
     assert_eq!((skipped.value, skipped.parts["skipped"]), (0.0, 1.0));
     assert_eq!((skipped.logprobs, skipped.values), (vec![0.0; 16], Some(vec![0.0; 16])));
+}
+
+#[test]
+fn sums_keep_the_gradients_of_signals() {
+    let columns = with(batch(), "squared_errors", 72, 3);
+    let rwr = || objective("rwr", &[]);
+    let sum = Sum { name: "sum".into(), terms: vec![(0.5, rwr()), (2.0, rwr())] };
+    agrees(&sum, &columns, By::Signal("squared_errors"), value);
+    let mut added = loss(rwr().as_ref(), &columns);
+    added.add_weighted(1.5, loss(rwr().as_ref(), &columns));
+    let (sum, added) = (&loss(&sum, &columns).signals["squared_errors"], &added.signals["squared_errors"]);
+    for (sum, added) in sum.iter().zip(added) {
+        assert!((sum - added).abs() < 1e-12);
+    }
 }

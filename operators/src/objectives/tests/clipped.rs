@@ -9,6 +9,7 @@ fn aggregates() -> Vec<Aggregate> {
     let modes = [
         Mode::TokenMean,
         Mode::TokenSum,
+        Mode::AllTokens,
         Mode::SequenceMeanTokenMean,
         Mode::SequenceMeanTokenSum,
         Mode::TokenSumNorm { horizon: 7.0, divide_by_rows: true },

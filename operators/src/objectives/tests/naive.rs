@@ -47,6 +47,7 @@ pub fn aggregate(columns: &Columns, by: &Aggregate, loss: &dyn Fn(usize) -> f64)
     match by.mode {
         Mode::TokenMean => mean(&all),
         Mode::TokenSum => sum,
+        Mode::AllTokens => sum / columns.mask.len().max(1) as f64,
         Mode::Sum { denominator } => sum / denominator,
         Mode::SequenceMeanTokenMean => {
             mean(&counted.iter().map(|&row| mean(&losses(row))).collect::<Vec<f64>>())

@@ -7,6 +7,7 @@ use crate::parameters::{Parameter, Parameters, parameter};
 
 const MODES: &[&str] = &[
     "token_mean",
+    "all_tokens",
     "token_sum",
     "seq_mean_token_mean",
     "seq_mean_token_sum",
@@ -25,7 +26,7 @@ pub const fn aggregate_by(mode: &'static str) -> [Parameter; 10] {
         parameter(
             "aggregate",
             mode,
-            "token_mean, token_sum, seq_mean_token_mean, seq_mean_token_sum, seq_mean_token_sum_norm, group_mean_token_mean, trajectory_mean_token_mean, sum",
+            "token_mean, all_tokens (sum / number of all tokens, untrained ones too), token_sum, seq_mean_token_mean, seq_mean_token_sum, seq_mean_token_sum_norm, group_mean_token_mean, trajectory_mean_token_mean, sum",
         ),
         parameter("horizon", "1024", "tokens that seq_mean_token_sum_norm divides by"),
         parameter("divide_by_rows", "true", "seq_mean_token_sum_norm divides by the number of rollouts too"),
@@ -58,6 +59,7 @@ pub fn aggregate(parameters: &Parameters) -> Result<Aggregate> {
     };
     let mode = match parameters.text("aggregate")? {
         "token_mean" => Mode::TokenMean,
+        "all_tokens" => Mode::AllTokens,
         "token_sum" => Mode::TokenSum,
         "seq_mean_token_mean" => Mode::SequenceMeanTokenMean,
         "seq_mean_token_sum" => Mode::SequenceMeanTokenSum,

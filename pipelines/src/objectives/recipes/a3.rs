@@ -5,7 +5,8 @@
 
 use meed_operators::Result;
 use meed_operators::objectives::{
-    Aggregate, Clip, Columns, Divergence, Estimator, Loss, Mode, Objective, Rows, rows::clip_rows,
+    Aggregate, Anchor, Clip, Columns, Divergence, Estimator, Loss, Mode, Objective, Rows, exact,
+    rows::clip_rows,
 };
 
 use crate::objectives::NamedObjective;
@@ -55,9 +56,9 @@ impl Objective for A3Loss {
         let shares = vec![1.0 / steps.len().max(1) as f64; steps.len()];
         let mut loss = Loss::zero(columns);
         clip_rows(columns, &steps, &shares, &self.clip, CAP, &mut loss)?;
-        let old = columns.anchor(meed_operators::objectives::Anchor::Old)?;
+        let old = columns.anchor(Anchor::Old)?;
         let tokens = columns.trainable(0..columns.tokens());
-        let drift: f64 = tokens.iter().map(|&t| old[t] - columns.logprobs[t]).sum();
+        let drift = exact(tokens.iter().map(|&t| old[t] - columns.logprobs[t]));
         if !tokens.is_empty() {
             loss.part("ppo_kl", drift / tokens.len() as f64);
         }

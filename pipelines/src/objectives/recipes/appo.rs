@@ -6,6 +6,7 @@
 //! PPO's dual clip, and rollouts with more than one dual-clipped token leave it.
 
 use meed_operators::Result;
+use meed_operators::credit::ExactSum;
 use meed_operators::objectives::{Advantages, Aggregate, Clip, Columns, Loss, Objective, Ratio, Rows};
 
 use crate::objectives::NamedObjective;
@@ -107,7 +108,8 @@ impl Objective for Appo {
         let future = self.future.weights(columns, &log_ratios, &advantages);
         let mut losses = vec![(0.0, 0.0); columns.tokens()];
         let mut kept = columns.clone();
-        let [mut clipped, mut dual_clipped, mut drift, mut trained] = [0.0; 4];
+        let [mut clipped, mut dual_clipped, mut trained] = [0.0; 3];
+        let (mut value, mut drift) = (ExactSum::default(), ExactSum::default());
         for range in columns.ranges() {
             let mut beyond = 0;
             for t in columns.trainable(range.clone()) {
@@ -120,7 +122,7 @@ impl Objective for Appo {
                     beyond += 1;
                 }
                 clipped += f64::from(u8::from(token.clipped));
-                drift -= log_ratios[t];
+                drift.add(-log_ratios[t]);
                 trained += 1.0;
             }
             dual_clipped += f64::from(beyond);
@@ -130,15 +132,16 @@ impl Objective for Appo {
         }
         let coefficients = self.aggregate.coefficients(&kept, &kept.counted())?;
         let mut loss = Loss::zero(columns);
-        for (t, (value, slope)) in losses.into_iter().enumerate().filter(|(t, _)| kept.mask[*t]) {
-            loss.value += coefficients[t] * value;
+        for (t, (lost, slope)) in losses.into_iter().enumerate().filter(|(t, _)| kept.mask[*t]) {
+            value.add(coefficients[t] * lost);
             loss.logprobs[t] = coefficients[t] * slope;
         }
+        loss.value = value.value();
         loss.part("policy_loss", loss.value);
         if trained > 0.0 {
             loss.part("clip_fraction", clipped / trained);
             loss.part("dual_clip_fraction", dual_clipped / trained);
-            loss.part("ppo_kl", drift / trained);
+            loss.part("ppo_kl", drift.value() / trained);
         }
         loss.outputs.insert("token_future_weights".into(), future);
         Ok(loss)

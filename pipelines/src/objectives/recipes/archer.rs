@@ -8,6 +8,7 @@
 //! - with a token baseline `b`: `-sum_t (A - b_t) logp_t`, and `b` regresses on `A`.
 
 use meed_operators::Result;
+use meed_operators::credit::ExactSum;
 use meed_operators::objectives::{Columns, Loss, Objective};
 
 use crate::objectives::NamedObjective;
@@ -119,21 +120,22 @@ impl Archer {
         let tokens = steps.iter().map(|(_, tokens)| tokens.len()).sum::<usize>();
         let width = if self.padded { steps.len() * longest } else { tokens };
         let mut by_baseline = vec![0.0; columns.tokens()];
-        let mut baseline_loss = 0.0;
+        let (mut value, mut baseline_loss) = (ExactSum::default(), ExactSum::default());
         for (step, tokens) in steps {
             let advantage = advantage(q.map(|q| q[*step]), v.map(|v| v[*step]));
             for &t in tokens {
                 let baseline = baselines.map_or(0.0, |baselines| baselines[t]);
-                loss.value -= (advantage - baseline) * columns.logprobs[t] / count;
+                value.add(-(advantage - baseline) * columns.logprobs[t] / count);
                 loss.logprobs[t] = -(advantage - baseline) / count;
                 if baselines.is_some() {
-                    baseline_loss += (baseline - advantage).powi(2) / width as f64;
+                    baseline_loss.add((baseline - advantage).powi(2) / width as f64);
                     by_baseline[t] = 2.0 * (baseline - advantage) / width as f64;
                 }
             }
         }
+        loss.value = value.value();
         loss.part("policy_loss", loss.value);
-        loss.part("baseline_loss", baseline_loss);
+        loss.part("baseline_loss", baseline_loss.value());
         if baselines.is_some() {
             loss.signals.insert("token_baselines".into(), by_baseline);
         }
@@ -152,12 +154,13 @@ fn squared_error(
     let signal = format!("step_{head}");
     let estimates = columns.step_signal(&signal)?;
     let mut gradient = vec![0.0; estimates.len()];
-    let mut sum = 0.0;
+    let mut sum = ExactSum::default();
     for (step, _) in steps {
         let error = estimates[*step] - target(*step);
-        sum += error * error / steps.len() as f64;
+        sum.add(error * error / steps.len() as f64);
         gradient[*step] = 2.0 * error / steps.len() as f64;
     }
+    let sum = sum.value();
     loss.part(&format!("{head}_loss"), sum);
     loss.signals.insert(signal, gradient);
     Ok(sum)

@@ -76,7 +76,11 @@ impl Surrogate for Guide {
         let old = columns.anchor(Anchor::Old)?;
         let mut rules = Vec::with_capacity(columns.tokens());
         for (rollout, range) in columns.ranges().enumerate() {
-            let ratios = || range.clone().map(|t| (columns.logprobs[t] - old[t]).exp()).collect();
+            let ratio = |t: usize| match (columns.logprobs[t] - old[t]).exp() {
+                ratio if ratio.is_nan() => 1.0,
+                ratio => ratio,
+            };
+            let ratios = || range.clone().map(ratio).collect();
             let damper = if hinted[rollout] != 0.0 { Some(self.strategy.damper(ratios())) } else { None };
             rules.resize(range.end, damper);
         }
@@ -103,7 +107,8 @@ enum Damper {
 }
 
 impl Strategy {
-    /// The damper of a rollout with these ratios, those of tokens outside the mask included.
+    /// The damper of a rollout with these ratios, those of tokens outside the mask included (1 where nothing
+    /// is known of them, as at padding).
     fn damper(&self, mut ratios: Vec<f64>) -> Damper {
         match *self {
             Strategy::Percentile { quantile, padded_width } => {

@@ -10,9 +10,10 @@
 //!   cross-entropy with the outcome, efficiency by Huber's loss to 0 at the end, else `-1 + V(s')`.
 
 use meed_operators::Result;
+use meed_operators::credit::ExactSum;
 use meed_operators::objectives::preference::{cross_entropy, logistic};
 use meed_operators::objectives::regression::{Errors, weighted_regression};
-use meed_operators::objectives::{Columns, ErrorLoss, Loss, Objective};
+use meed_operators::objectives::{Columns, ErrorLoss, Loss, Objective, exact};
 
 use crate::objectives::NamedObjective;
 use crate::parameters::{Parameter, parameter};
@@ -50,7 +51,7 @@ pub fn gate(viability: f64, next_viability: f64, efficiency: f64, next_efficienc
 /// Raw weights over the mean of those that are not 0.
 pub fn over_mean(raw: &[f64]) -> Vec<f64> {
     let kept: Vec<f64> = raw.iter().copied().filter(|weight| *weight != 0.0).collect();
-    let mean = (kept.iter().sum::<f64>() / kept.len().max(1) as f64).max(EPS);
+    let mean = (exact(kept.iter().copied()) / kept.len().max(1) as f64).max(EPS);
     raw.iter().map(|weight| weight / mean).collect()
 }
 
@@ -102,25 +103,25 @@ impl Objective for Habc {
 
         let mut by_viability = vec![0.0; steps.len()];
         let labelled: Vec<&Sample> = samples.iter().filter(|sample| sample.labelled).collect();
-        let mut viability_loss = 0.0;
+        let mut viability_loss = ExactSum::default();
         for sample in &labelled {
             let (label, share) = (f64::from(u8::from(sample.success)), 1.0 / labelled.len() as f64);
             let (value, slope) = cross_entropy(viability[sample.step], label);
-            viability_loss += share * value;
+            viability_loss.add(share * value);
             by_viability[sample.step] = share * slope;
         }
         let mut by_efficiency = vec![0.0; steps.len()];
         let successful: Vec<&Sample> = samples.iter().filter(|sample| sample.success).collect();
-        let mut efficiency_loss = 0.0;
+        let mut efficiency_loss = ExactSum::default();
         for sample in &successful {
             let target = if sample.done { 0.0 } else { -1.0 + ahead(sample) };
             let huber = ErrorLoss::Huber { delta: self.huber_delta };
             let (doubled, slope) = huber.of(efficiency[sample.step] - target);
-            efficiency_loss += doubled / (2.0 * successful.len() as f64);
+            efficiency_loss.add(doubled / (2.0 * successful.len() as f64));
             by_efficiency[sample.step] = slope / (2.0 * successful.len() as f64);
         }
-        loss.part("viability_loss", viability_loss);
-        loss.part("efficiency_loss", efficiency_loss);
+        loss.part("viability_loss", viability_loss.value());
+        loss.part("efficiency_loss", efficiency_loss.value());
         loss.signals.insert("step_viability".into(), by_viability);
         loss.signals.insert("step_efficiency".into(), by_efficiency);
         Ok(loss)

@@ -4,6 +4,7 @@
 //! `-logp_t - entropy_coef H_t` is trained by cross-entropy; the others are not.
 
 use meed_operators::Result;
+use meed_operators::credit::ExactSum;
 use meed_operators::objectives::{Columns, Loss, Objective};
 
 use crate::objectives::NamedObjective;
@@ -30,7 +31,7 @@ pub const LIGHT_IF_SFT: NamedObjective = NamedObjective {
 };
 
 /// What is guessed or differs.
-pub const FIDELITY: &str = "equal to the released loss; ties go to the earlier token, and where no token is \
+pub const FIDELITY: &str = "equal to the released loss; ties go to the less probable token, then to the earlier one, and where no token is \
                             chosen the loss is 0";
 
 fn build(parameters: &Parameters) -> Result<Box<dyn Objective>> {
@@ -59,13 +60,18 @@ impl Objective for EntropySft {
         let mut tokens = columns.trainable(0..columns.tokens());
         let trained = tokens.len();
         let chosen = (trained as f64 * self.token_ratio) as usize;
-        tokens.sort_by(|&a, &b| surprise(b).total_cmp(&surprise(a)));
+        let order = |a: usize, b: usize| {
+            surprise(b).total_cmp(&surprise(a)).then(columns.logprobs[a].total_cmp(&columns.logprobs[b]))
+        };
+        tokens.sort_by(|&a, &b| order(a, b));
         let divisor = self.items.map_or(chosen as f64, |items| (items * self.token_ratio).floor());
         let mut loss = Loss::zero(columns);
+        let mut value = ExactSum::default();
         for &t in tokens.iter().take(chosen).filter(|_| divisor > 0.0) {
-            loss.value -= columns.logprobs[t] / divisor;
+            value.add(-columns.logprobs[t] / divisor);
             loss.logprobs[t] = -1.0 / divisor;
         }
+        loss.value = value.value();
         loss.part("chosen_fraction", if trained == 0 { 0.0 } else { chosen as f64 / trained as f64 });
         Ok(loss)
     }

@@ -5,9 +5,10 @@
 //! policy loss less the aggregate of `beta_t H_t`.
 
 use meed_operators::Result;
+use meed_operators::credit::ExactSum;
 use meed_operators::objectives::preference::softmax;
 use meed_operators::objectives::{
-    Advantages, Aggregate, Clip, Columns, Divergence, Loss, Objective, PolicyObjective, Term,
+    Advantages, Aggregate, Clip, Columns, Divergence, Loss, Objective, PolicyObjective, Term, exact,
 };
 
 use crate::objectives::NamedObjective;
@@ -75,11 +76,10 @@ impl Term for CovarianceEntropy {
         let entropies = columns.needed(&columns.entropies, "token_entropies")?;
         let shares = aggregate.coefficients(columns, &columns.counted())?;
         let trained = columns.trainable(0..columns.tokens());
-        let mean =
-            |values: &[f64]| trained.iter().map(|&t| values[t]).sum::<f64>() / trained.len().max(1) as f64;
+        let mean = |values: &[f64]| exact(trained.iter().map(|&t| values[t])) / trained.len().max(1) as f64;
         let (mean_advantage, mean_logprob) = (mean(&advantages), mean(&columns.logprobs));
         let mut by_entropy = loss.entropies.take().unwrap_or_else(|| vec![0.0; columns.tokens()]);
-        let (mut bonus, mut coefficients) = (0.0, 0.0);
+        let (mut bonus, mut coefficients) = (ExactSum::default(), ExactSum::default());
         for range in columns.ranges() {
             let tokens = columns.trainable(range);
             let covariance =
@@ -88,8 +88,8 @@ impl Term for CovarianceEntropy {
             let mut by_softmax = vec![0.0; tokens.len()];
             for (i, &t) in tokens.iter().enumerate() {
                 let coefficient = (self.scale * softmax[i]).min(self.cap);
-                bonus += shares[t] * coefficient * entropies[t];
-                coefficients += shares[t] * coefficient;
+                bonus.add(shares[t] * coefficient * entropies[t]);
+                coefficients.add(shares[t] * coefficient);
                 by_entropy[t] -= shares[t] * coefficient;
                 if self.scale * softmax[i] <= self.cap {
                     by_softmax[i] = shares[t] * entropies[t] * self.scale;
@@ -103,10 +103,11 @@ impl Term for CovarianceEntropy {
                 }
             }
         }
+        let bonus = bonus.value();
         loss.value -= bonus;
         loss.entropies = Some(by_entropy);
         loss.part("entropy_loss", bonus);
-        loss.part("mean_coefficient", coefficients);
+        loss.part("mean_coefficient", coefficients.value());
         Ok(())
     }
 }

@@ -9,6 +9,7 @@
 //! - reward model: binary cross-entropy of `mean(w)` with "is correct", mean over rollouts.
 
 use meed_operators::Result;
+use meed_operators::credit::ExactSum;
 use meed_operators::objectives::preference::{cross_entropy, logistic};
 use meed_operators::objectives::{Advantages, Columns, Divergence, Estimator, Loss, Objective};
 
@@ -23,7 +24,11 @@ const PARAMETERS: &[Parameter] = &[
     parameter("topk_correct", "0.5", "share of a correct rollout's tokens that has a weight"),
     parameter("topk_incorrect", "0.5", "the same in incorrect rollouts"),
     parameter("positive_times_advantage", "true", "multiply the cloning term by the advantage"),
-    parameter("kl", "k3", "divergence from the reference: k2, k3, or ref - logp, whose sign raises logp"),
+    parameter(
+        "kl_estimator",
+        "k3",
+        "divergence from the reference: k2, k3, or negative_k1 (ref - logp), which raises logp",
+    ),
     parameter("kl_coef", "0.01", "its coefficient"),
     parameter("positive_factor", "1", "coefficient of the cloning term"),
     parameter("negative_factor", "0.5", "coefficient of the negative term"),
@@ -50,11 +55,11 @@ fn build(parameters: &Parameters) -> Result<Box<dyn Objective>> {
         _ => Err(parameters.unknown("rescale", &["threshold", "topk"])),
     };
     let coef = parameters.number("kl_coef")?;
-    let (estimator, coef) = match parameters.text("kl")? {
+    let (estimator, coef) = match parameters.text("kl_estimator")? {
         "k3" => (Estimator::K3, coef),
         "k2" => (Estimator::K2, coef),
-        "ref - logp" => (Estimator::K1, -coef),
-        _ => return Err(parameters.unknown("kl", &["k2", "k3", "ref - logp"])),
+        "negative_k1" => (Estimator::K1, -coef),
+        _ => return Err(parameters.unknown("kl_estimator", &["k2", "k3", "negative_k1"])),
     };
     Ok(Box::new(Oreal {
         token_reward_model: parameters.boolean("token_reward_model")?,
@@ -135,39 +140,41 @@ impl Objective for Oreal {
 
         let mut loss = Loss::zero(columns);
         let mut by_logit = vec![0.0; columns.tokens()];
-        let [mut positive, mut negative, mut divergence, mut reward_model] = [0.0; 4];
+        let [mut positive, mut negative, mut divergence, mut reward_model] =
+            [(); 4].map(|()| ExactSum::default());
         for (tokens, &reward) in rollouts.iter().zip(rewards).filter(|(tokens, _)| !tokens.is_empty()) {
             let correct = reward > 0.0;
             for (&t, weight) in tokens.iter().zip(self.weights(tokens, logits, correct)) {
                 if correct {
                     let advantage = if self.positive_times_advantage { advantages[t] } else { 1.0 };
                     let slope = -self.positive_factor * advantage * weight / positives;
-                    positive += slope * columns.logprobs[t];
+                    positive.add(slope * columns.logprobs[t]);
                     loss.logprobs[t] += slope;
                 } else {
                     // exp(logp - sg(logp)) is 1, and has the derivative of logp.
                     let slope = -self.negative_factor * advantages[t] * weight / negatives;
-                    negative += slope;
+                    negative.add(slope);
                     loss.logprobs[t] += slope;
                 }
                 let (value, slope) = self.divergence.token(columns.logprobs[t], reference[t]);
-                divergence += self.divergence.coef * value / (positives + negatives);
+                divergence.add(self.divergence.coef * value / (positives + negatives));
                 loss.logprobs[t] += self.divergence.coef * slope / (positives + negatives);
             }
             if let Some(logits) = logits {
                 let count = tokens.len() as f64;
                 let mean = tokens.iter().map(|&t| logits[t]).sum::<f64>() / count;
                 let (value, slope) = cross_entropy(mean, f64::from(u8::from(correct)));
-                reward_model += value / trained;
+                reward_model.add(value / trained);
                 tokens.iter().for_each(|&t| by_logit[t] = slope / (count * trained));
             }
         }
+        let [positive, negative, divergence] = [positive, negative, divergence].map(|sum| sum.value());
         loss.value = positive + negative + divergence;
         loss.part("positive_loss", positive);
         loss.part("negative_loss", negative);
         loss.part("kl_loss", divergence);
         if logits.is_some() {
-            loss.part("reward_model_loss", reward_model);
+            loss.part("reward_model_loss", reward_model.value());
             loss.signals.insert("token_rm_logits".into(), by_logit);
         }
         Ok(loss)

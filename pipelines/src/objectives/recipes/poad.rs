@@ -5,7 +5,7 @@
 
 use meed_operators::Result;
 use meed_operators::objectives::{
-    Clip, Columns, EntropyBonus, ErrorLoss, Loss, Objective, PolicyObjective, Ratio, ValueLoss,
+    Clip, Columns, EntropyBonus, ErrorLoss, Loss, Objective, PolicyObjective, Ratio, ValueLoss, exact,
 };
 
 use crate::objectives::NamedObjective;
@@ -77,7 +77,7 @@ impl Objective for Poad {
         let log_ratios = Ratio::default().log_ratios(columns)?.values;
         let trained = columns.trainable(0..columns.tokens());
         let estimate = |&t: &usize| log_ratios[t].exp() - 1.0 - log_ratios[t];
-        let divergence = trained.iter().map(estimate).sum::<f64>() / trained.len().max(1) as f64;
+        let divergence = exact(trained.iter().map(estimate)) / trained.len().max(1) as f64;
         let stopped = self.limit.is_some_and(|limit| divergence > limit);
         if stopped {
             loss.logprobs.fill(0.0);

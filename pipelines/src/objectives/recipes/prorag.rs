@@ -4,18 +4,16 @@
 //! divided by the number of all tokens of the rollouts, retrieved and inserted ones included.
 
 use meed_operators::Result;
-use meed_operators::objectives::{
-    Aggregate, Clip, Correction, Level, Mode, Objective, PolicyObjective, Rows,
-};
+use meed_operators::objectives::{Clip, Correction, Level, Objective, PolicyObjective};
 
 use crate::objectives::NamedObjective;
+use crate::objectives::parts::aggregate::{aggregate, aggregate_by};
 use crate::parameters::{Parameter, Parameters, parameter};
 
 const PARAMETERS: &[Parameter] = &[
     parameter("clip_low", "0.2", "the ratio is clipped at 1 - clip_low"),
     parameter("clip_high", "0.2", "the ratio is clipped at 1 + clip_high"),
     parameter("sequence_cap", "3", "a rollout whose weight is above it is dropped; null: no weights"),
-    parameter("aggregate", "all_tokens", "all_tokens: sum / number of all tokens; seq_mean_token_mean"),
 ];
 
 /// ProRAG's loss.
@@ -24,7 +22,7 @@ pub const PRORAG: NamedObjective = NamedObjective {
     title: "PPO's clip, weighted per rollout, over all tokens of the completions",
     citation: "ProRAG; prorag/rl/trainer.py _compute_loss with TRL's defaults",
     formula: "w max(-A r, -A clip(r)) / all tokens, w = prod(old / rollout), 0 above sequence_cap",
-    parameters: &[PARAMETERS],
+    parameters: &[PARAMETERS, &aggregate_by("all_tokens")],
     build,
 };
 
@@ -44,12 +42,6 @@ fn build(parameters: &Parameters) -> Result<Box<dyn Objective>> {
     if let Some(cap) = parameters.optional_number("sequence_cap")? {
         objective.weightings.push(Box::new(sequence_weight(cap)));
     }
-    objective.aggregate = match parameters.text("aggregate")? {
-        "all_tokens" => Mode::AllTokens.into(),
-        "seq_mean_token_mean" => {
-            Aggregate { rows: Rows::Trainable, ..Aggregate::from(Mode::SequenceMeanTokenMean) }
-        }
-        _ => return Err(parameters.unknown("aggregate", &["all_tokens", "seq_mean_token_mean"])),
-    };
+    objective.aggregate = aggregate(parameters)?;
     Ok(Box::new(objective))
 }

@@ -5,7 +5,7 @@
 
 use meed_operators::Result;
 use meed_operators::objectives::regression::{Errors, weighted_regression};
-use meed_operators::objectives::{Columns, Loss, Objective};
+use meed_operators::objectives::{Columns, Loss, Objective, exact};
 
 use crate::objectives::NamedObjective;
 use crate::parameters::{Parameter, Parameters, parameter};
@@ -57,7 +57,7 @@ impl Objective for Rwr {
         let shares: Vec<f64> = columns.rewarded()?.iter().zip(&trained).map(weight).collect();
         let mut loss = Loss::zero(columns);
         weighted_regression(columns, &rollouts, &shares, &errors, &mut loss);
-        loss.part("mean_weight", shares.iter().sum());
+        loss.part("mean_weight", exact(shares.iter().copied()));
         Ok(loss)
     }
 }

@@ -7,7 +7,7 @@
 
 use meed_operators::Result;
 use meed_operators::objectives::regression::{Errors, weighted_regression};
-use meed_operators::objectives::{Columns, Loss, Objective};
+use meed_operators::objectives::{Columns, Loss, Objective, exact};
 
 use crate::objectives::NamedObjective;
 use crate::parameters::{Parameter, Parameters, parameter};
@@ -40,9 +40,9 @@ pub const FIDELITY: &str = "equations of the released weights; reconstructed for
 pub fn progress_weights(deltas: &[f64], kappa: f64, mean: Option<f64>, std: Option<f64>) -> Vec<f64> {
     let known: Vec<f64> = deltas.iter().copied().filter(|delta| !delta.is_nan()).collect();
     let count = known.len().max(1) as f64;
-    let centre = mean.unwrap_or_else(|| known.iter().sum::<f64>() / count);
-    let deviation = std
-        .unwrap_or_else(|| (known.iter().map(|delta| (delta - centre).powi(2)).sum::<f64>() / count).sqrt());
+    let centre = mean.unwrap_or_else(|| exact(known.iter().copied()) / count);
+    let deviation =
+        std.unwrap_or_else(|| (exact(known.iter().map(|delta| (delta - centre).powi(2))) / count).sqrt());
     let (mu, sigma) = (centre.max(0.0), deviation.max(EPS));
     let weight = |delta: &f64| match *delta {
         delta if delta.is_nan() || delta > kappa => 1.0,
@@ -80,7 +80,7 @@ impl Objective for Sarm {
             (0..steps.len()).filter(|&step| errors.has(columns, &steps[step])).collect();
         let deltas: Vec<f64> = samples.iter().map(|&step| deltas[step]).collect();
         let weights = progress_weights(&deltas, self.kappa, self.mean, self.std);
-        let sum: f64 = weights.iter().sum();
+        let sum = exact(weights.iter().copied());
         let mut shares = vec![0.0; steps.len()];
         for (&step, weight) in samples.iter().zip(&weights) {
             shares[step] = weight / (sum + EPS);

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use meed_operators::Result;
+use meed_operators::credit::ExactSum;
 use meed_operators::objectives::{Clip, Columns, Loss, Objective, rows::clip_rows};
 
 use crate::objectives::NamedObjective;
@@ -55,15 +56,16 @@ impl Objective for Slate {
         clip_rows(columns, &candidates, &shares, &self.clip, f64::INFINITY, &mut loss)?;
         if self.kl_coef != 0.0 {
             let reference = columns.needed(&columns.ref_logprobs, "token_ref_logprobs")?;
-            let mut divergence = 0.0;
+            let mut divergence = ExactSum::default();
             for (candidate, share) in candidates.into_iter().zip(shares) {
                 let tokens = columns.trainable(candidate);
                 for &t in &tokens {
                     let share = share / tokens.len() as f64;
-                    divergence += share * (columns.logprobs[t] - reference[t]);
+                    divergence.add(share * (columns.logprobs[t] - reference[t]));
                     loss.logprobs[t] += self.kl_coef * share;
                 }
             }
+            let divergence = divergence.value();
             loss.value += self.kl_coef * divergence;
             loss.part("kl", divergence);
         }

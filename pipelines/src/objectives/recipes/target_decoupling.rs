@@ -7,6 +7,7 @@
 
 use meed_operators::Error;
 use meed_operators::Result;
+use meed_operators::credit::ExactSum;
 use meed_operators::objectives::{
     Aggregate, Clip, Columns, EntropyBonus, Loss, Objective, PolicyObjective, Term, ValueLoss,
 };
@@ -77,7 +78,7 @@ impl Term for HeadValues {
         let returns = columns.signal("token_head_returns")?;
         let heads = values.len() / columns.tokens().max(1);
         let fits = |list: &[f64]| list.len() == heads * columns.tokens();
-        if heads == 0 || !(fits(values) && fits(old) && fits(returns)) {
+        if (heads == 0 && columns.tokens() > 0) || !(fits(values) && fits(old) && fits(returns)) {
             return Err(Error::usage(
                 format!("the heads' values do not fit the {} tokens of the batch", columns.tokens()),
                 "give token_head_values, token_old_head_values and token_head_returns the same number of heads",
@@ -92,13 +93,14 @@ impl Term for HeadValues {
         let mut gradient = vec![0.0; values.len()];
         let mut total = 0.0;
         for head in 0..heads {
-            let mut of_head = 0.0;
+            let mut of_head = ExactSum::default();
             for (t, share) in shares.iter().enumerate().filter(|(_, share)| **share != 0.0) {
                 let at = t * heads + head;
                 let (value, slope, _) = self.head.token(values[at], old[at], returns[at]);
-                of_head += share * value;
+                of_head.add(share * value);
                 gradient[at] = self.head.coef * weight(head) * share * slope;
             }
+            let of_head = of_head.value();
             total += weight(head) * of_head;
             loss.part(&format!("value_loss_{head}"), of_head);
         }

@@ -1,7 +1,7 @@
 //! Text2Grad: PPO on word-level rewards; a batch whose ratios have run away is not trained on.
 
 use meed_operators::Result;
-use meed_operators::objectives::{Clip, Columns, Loss, Objective, PolicyObjective, Ratio, ValueLoss};
+use meed_operators::objectives::{Clip, Columns, Loss, Objective, PolicyObjective, Ratio, ValueLoss, exact};
 
 use crate::objectives::NamedObjective;
 use crate::objectives::parts::aggregate::{AGGREGATE, aggregate};
@@ -53,7 +53,7 @@ impl Objective for Text2Grad {
         let mut loss = self.objective.loss(columns)?;
         let log_ratios = Ratio::default().log_ratios(columns)?.values;
         let trained = columns.trainable(0..columns.tokens());
-        let sum: f64 = trained.iter().map(|&t| log_ratios[t].exp()).sum();
+        let sum = exact(trained.iter().map(|&t| log_ratios[t].exp()));
         let mean = if trained.is_empty() { 1.0 } else { sum / trained.len() as f64 };
         let skipped = mean > self.threshold;
         if skipped {

@@ -12,7 +12,8 @@
 use std::collections::BTreeMap;
 
 use meed_operators::Result;
-use meed_operators::objectives::{Columns, Loss, Objective};
+use meed_operators::credit::ExactSum;
+use meed_operators::objectives::{Columns, Loss, Objective, exact};
 
 use crate::objectives::NamedObjective;
 use crate::parameters::{Parameter, Parameters, parameter};
@@ -36,10 +37,10 @@ pub fn garl_weights(probabilities: &[f64], q: f64) -> (Vec<f64>, Vec<f64>) {
     let scale = mean(probabilities).powf(q);
     let answers: Vec<f64> = probabilities.iter().map(|w| w / scale).collect();
     let baseline = |rollout: usize| -> f64 {
-        let others = || probabilities.iter().enumerate().filter(|&(i, _)| i != rollout).map(|(_, w)| w);
+        let others = || probabilities.iter().enumerate().filter(|&(i, _)| i != rollout).map(|(_, w)| *w);
         match others().count() {
             0 => 0.0,
-            count => (others().sum::<f64>() / count as f64).powf(1.0 - q),
+            count => (exact(others()) / count as f64).powf(1.0 - q),
         }
     };
     let reasoning = answers.iter().enumerate().map(|(rollout, answer)| answer - baseline(rollout)).collect();
@@ -47,7 +48,7 @@ pub fn garl_weights(probabilities: &[f64], q: f64) -> (Vec<f64>, Vec<f64>) {
 }
 
 fn mean(probabilities: &[f64]) -> f64 {
-    (probabilities.iter().sum::<f64>() / probabilities.len() as f64).max(LEAST)
+    (exact(probabilities.iter().copied()) / probabilities.len() as f64).max(LEAST)
 }
 
 /// GARL and PAFT. The tokens of `y*` are those where the signal `token_is_answer` is not 0, so that `w_m` is
@@ -100,22 +101,22 @@ impl Objective for Tsallis {
             }
         }
         let mut loss = Loss::zero(columns);
-        let mut answered = 0.0;
+        let (mut value, mut answered) = (ExactSum::default(), ExactSum::default());
         for rollouts in prompts.values() {
             let probabilities: Vec<f64> =
                 rollouts.iter().map(|tokens| log_probability(tokens, |is| is != 0.0).exp()).collect();
             let marginal = mean(&probabilities);
             let share = 1.0 / (prompts.len() * rollouts.len()) as f64;
             let (reasoning, answers) = garl_weights(&probabilities, self.q);
-            answered += marginal / prompts.len() as f64;
+            answered.add(marginal / prompts.len() as f64);
             if !self.resample {
-                loss.value += tsallis_loss(marginal, self.q) / prompts.len() as f64;
+                value.add(tsallis_loss(marginal, self.q) / prompts.len() as f64);
             }
             for (rollout, tokens) in rollouts.iter().enumerate() {
                 // w^(1-q) w_m / sum(w) = w_m / w^q / M: PAFT's weight is that of GARL's answers, everywhere.
                 let of_reasoning = if self.resample { answers[rollout] } else { reasoning[rollout] };
                 if self.resample {
-                    loss.value -= share * answers[rollout] * log_probability(tokens, |_| true);
+                    value.add(-share * answers[rollout] * log_probability(tokens, |_| true));
                 }
                 for &t in tokens {
                     let weight = if answer[t] != 0.0 { answers[rollout] } else { of_reasoning };
@@ -123,7 +124,8 @@ impl Objective for Tsallis {
                 }
             }
         }
-        loss.part("answer_probability", answered);
+        loss.value = value.value();
+        loss.part("answer_probability", answered.value());
         Ok(loss)
     }
 }

@@ -24,12 +24,14 @@ pub fn oreal(case: &Case) -> Result {
         "topk_correct",
         "topk_incorrect",
         "positive_times_advantage",
-        "kl",
         "kl_coef",
         "positive_factor",
         "negative_factor",
     ];
-    let mut check = Check::new(case, &own, &["piece"])?;
+    let mut check = Check::new(case, &own, &["piece", "kl"])?;
+    let estimator =
+        if check.text("kl") == "ref - logp" { "negative_k1" } else { check.text("kl") }.to_owned();
+    check.set("kl_estimator", estimator);
     check.rows.retain(|row| row.get("selected") == Some(&true.into()));
     let mut columns = check.columns()?;
     let of_rollouts = columns.signals["advantage"].clone();
