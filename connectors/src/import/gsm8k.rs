@@ -2,10 +2,10 @@
 
 use arrow::datatypes::{DataType, Field};
 use meed_operators::columns::list_of;
+use meed_operators::judge::verifiers::calculations_correct;
 use meed_operators::{Error, Place, Result};
 use serde_json::{Map, Value};
 
-use meed_operators::judge::verifiers::calculations_correct;
 use super::imported::{BadRow, Imported, ReportHandle};
 use super::lines::{Line, Lines, type_of};
 use super::{ImportOptions, Importer, Rollout, RowBuilder, Step};
