@@ -2,6 +2,7 @@
 
 use arrow::datatypes::{DataType, Field};
 use meed_operators::columns::list_of;
+use meed_operators::judge::verifiers::calculations_correct;
 use meed_operators::{Error, Place, Result};
 use serde_json::{Map, Value};
 

@@ -32,6 +32,17 @@ pub struct Question<'a> {
     pub input_hash: &'a str,
 }
 
+/// Whether a question was answered before.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answered {
+    /// No: ask.
+    No,
+    /// Yes, and its rows are where they belong.
+    Stored,
+    /// Yes, and its rows are to be written again.
+    Again(Judgement),
+}
+
 /// Rollouts with what judges said of them.
 #[derive(Debug, Clone)]
 pub struct JudgedBatch {
@@ -137,13 +148,13 @@ impl Judges {
     /// # Errors
     /// Rollouts without their keys. What goes wrong inside a judge is in the scores.
     pub async fn judge(&self, rollouts: RecordBatch, context: &JudgeContext) -> Result<JudgedBatch> {
-        let judgements = self.ask(&rollouts, context, |_| false).await?;
+        let (judgements, _) = self.ask(&rollouts, context, |_| Answered::No).await?;
         let scores = self.rows(&rollouts, &judgements)?;
         let rollouts = self.widened(rollouts, &judgements)?;
         Ok(JudgedBatch { rollouts, scores })
     }
 
-    /// Asks what is not known yet, and returns rows of the scores table and counts per judge.
+    /// Asks what was not answered before, and returns rows of the scores table and counts per judge.
     ///
     /// # Errors
     /// As [`Judges::judge`].
@@ -151,29 +162,21 @@ impl Judges {
         &self,
         rollouts: &RecordBatch,
         context: &JudgeContext,
-        known: impl Fn(Question<'_>) -> bool,
+        answered: impl Fn(Question<'_>) -> Answered,
     ) -> Result<(RecordBatch, Vec<Tally>)> {
-        let judgements = self.ask(rollouts, context, known).await?;
-        let mut tallies = vec![Tally::default(); self.judges.len()];
-        for of_row in &judgements {
-            for (tally, judgement) in tallies.iter_mut().zip(of_row) {
-                match judgement {
-                    Some(judgement) => tally.add(judgement),
-                    None => tally.skipped += 1,
-                }
-            }
-        }
+        let (judgements, tallies) = self.ask(rollouts, context, answered).await?;
         Ok((self.rows(rollouts, &judgements)?, tallies))
     }
 
-    /// A judgement per row and judge; none where it is known.
+    /// A judgement per row and judge, none where it is stored; and counts per judge.
     async fn ask(
         &self,
         rollouts: &RecordBatch,
         context: &JudgeContext,
-        known: impl Fn(Question<'_>) -> bool,
-    ) -> Result<Vec<Vec<Option<Judgement>>>> {
+        answered: impl Fn(Question<'_>) -> Answered,
+    ) -> Result<(Vec<Vec<Option<Judgement>>>, Vec<Tally>)> {
         let rows = rollouts.num_rows();
+        let mut tallies = vec![Tally::default(); self.judges.len()];
         let mut judgements = vec![vec![None; self.judges.len()]; rows];
         let mut questions = Vec::new();
         for row in 0..rows {
@@ -187,8 +190,13 @@ impl Judges {
                     version: judge.version(),
                     input_hash: &hash,
                 };
-                if !known(question) {
-                    questions.push((row, index, hash));
+                match answered(question) {
+                    Answered::No => questions.push((row, index, hash)),
+                    Answered::Stored => tallies[index].skipped += 1,
+                    Answered::Again(judgement) => {
+                        tallies[index].skipped += 1;
+                        judgements[row][index] = Some(judgement);
+                    }
                 }
             }
         }
@@ -200,9 +208,10 @@ impl Judges {
         });
         let mut answers = futures::stream::iter(calls).buffer_unordered(self.concurrency);
         while let Some((row, index, judgement)) = answers.next().await {
+            tallies[index].add(&judgement);
             judgements[row][index] = Some(judgement);
         }
-        Ok(judgements)
+        Ok((judgements, tallies))
     }
 
     fn rows(&self, rollouts: &RecordBatch, judgements: &[Vec<Option<Judgement>>]) -> Result<RecordBatch> {

@@ -2,15 +2,18 @@
 
 mod ask;
 mod hash;
+mod in_round;
 mod judges;
+pub mod likelihood;
 mod rollout;
 mod scores;
 mod tally;
 pub mod verifiers;
 
-pub use judges::{JudgedBatch, Judges, Question};
+pub use in_round::RoundJudges;
+pub use judges::{Answered, JudgedBatch, Judges, Question};
 pub use rollout::Judged;
-pub use scores::{Judgement, status};
+pub use scores::{Judgement, signal, signal_name, status};
 pub use tally::Tally;
 
 use std::sync::Arc;

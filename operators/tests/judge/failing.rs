@@ -88,12 +88,13 @@ impl Judge for Unreliable {
         match self.fate(id) {
             Fate::Fine => Ok(vec![Some(rollout.row as f64 + 1.0); elements]),
             Fate::Hangs if self.blocks => {
-                std::thread::sleep(Duration::from_secs(2));
+                std::thread::sleep(Duration::from_secs(600));
                 Ok(vec![Some(1.0); elements])
             }
             Fate::Hangs => std::future::pending().await,
             Fate::Errs => Err(Failure::Error("the service said 503".into())),
-            Fate::Panics => panic!("index out of bounds"),
+            // A panic without the message that tests would print.
+            Fate::Panics => std::panic::resume_unwind(Box::new("index out of bounds")),
             Fate::Nonsense(0) => Ok(vec![Some(f64::NAN); elements]),
             Fate::Nonsense(1) => Ok(vec![Some(f64::INFINITY); elements]),
             Fate::Nonsense(2) => Ok(vec![Some(1.0); elements + 1]),
@@ -105,7 +106,7 @@ impl Judge for Unreliable {
 fn expected(fate: Fate) -> (&'static str, &'static str) {
     match fate {
         Fate::Fine => ("ok", ""),
-        Fate::Hangs => ("timeout", "no answer within 0.3 s"),
+        Fate::Hangs => ("timeout", "no answer within 3 s"),
         Fate::Errs => ("error", "the service said 503"),
         Fate::Panics => ("error", "the judge panicked: index out of bounds"),
         Fate::Nonsense(0) => ("invalid", "score 0 is NaN"),
@@ -116,17 +117,17 @@ fn expected(fate: Fate) -> (&'static str, &'static str) {
 
 #[test]
 fn every_failure_is_a_typed_null_and_nothing_is_zero() {
-    let batch = rollouts(400);
+    let batch = rollouts(200);
     let judges = [
         Unreliable::new("outcome", "rollout", false),
         Unreliable::new("process", "step", false),
         Unreliable::new("slow", "token", true),
     ];
     let all = Judges::new(judges.iter().map(|judge| judge.clone() as Arc<dyn Judge>).collect()).unwrap();
-    let all = all.concurrency(32).deadline(Duration::from_millis(300)).reward("outcome").unwrap();
+    let all = all.concurrency(64).deadline(Duration::from_secs(3)).reward("outcome").unwrap();
     let began = Instant::now();
     let judged = block_on(all.judge(batch.clone(), &JudgeContext::default())).unwrap();
-    assert!(began.elapsed() < Duration::from_secs(20), "hanging judges held the batch up");
+    assert!(began.elapsed() < Duration::from_secs(30), "hanging judges held the batch up");
 
     // The scores table: canonical order, one row per failure, never a 0.
     let scores = &judged.scores;
@@ -152,9 +153,9 @@ fn every_failure_is_a_typed_null_and_nothing_is_zero() {
     }
     assert!(order.is_sorted());
     order.dedup();
-    assert_eq!(order.len(), 1200, "every judge has an answer on every rollout");
+    assert_eq!(order.len(), 600, "every judge has an answer on every rollout");
     let failures: usize = kinds.iter().filter(|(kind, _)| **kind != "ok").map(|(_, count)| count).sum();
-    assert!((180..300).contains(&failures), "a fifth of 1200 calls: {kinds:?}");
+    assert!((90..150).contains(&failures), "a fifth of 600 calls: {kinds:?}");
     assert_eq!(kinds.keys().copied().collect::<Vec<_>>(), ["error", "invalid", "ok", "timeout"]);
 
     // The signals.
@@ -176,24 +177,24 @@ fn every_failure_is_a_typed_null_and_nothing_is_zero() {
         assert_eq!(process.value(row).len(), if fine(1) { 2 + row % 3 } else { 0 });
     }
     for judge in &judges[..2] {
-        assert!(judge.most.load(Ordering::SeqCst) <= 32, "the limit holds");
+        assert!(judge.most.load(Ordering::SeqCst) <= 64, "the limit holds");
     }
     assert!(judges[0].most.load(Ordering::SeqCst) > 1, "judges run beside each other");
 }
 
 #[test]
 fn results_do_not_depend_on_the_limit() {
-    let batch = rollouts(60);
+    let batch = rollouts(40);
     let judge = |limit: usize| {
         let judges: Vec<Arc<dyn Judge>> =
             vec![Unreliable::new("outcome", "rollout", false), Unreliable::new("process", "step", true)];
-        let judges = Judges::new(judges).unwrap().concurrency(limit).deadline(Duration::from_millis(300));
+        let judges = Judges::new(judges).unwrap().concurrency(limit).deadline(Duration::from_secs(3));
         let judged = block_on(judges.judge(batch.clone(), &JudgeContext::default())).unwrap();
         let latency = judged.scores.schema().index_of("latency_ms").unwrap();
         let kept: Vec<usize> = (0..judged.scores.num_columns()).filter(|column| *column != latency).collect();
         (format!("{:?}", judged.scores.project(&kept).unwrap()), format!("{:?}", judged.rollouts))
     };
-    assert_eq!(judge(7), judge(64));
+    assert_eq!(judge(20), judge(64));
 }
 
 /// Keeps its thread, without ever awaiting, until the quick judge has been asked about everything.

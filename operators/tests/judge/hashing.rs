@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use async_trait::async_trait;
-use meed_operators::judge::{Failure, Judge, JudgeContext, Judged, Judges};
+use meed_operators::judge::{Answered, Failure, Judge, JudgeContext, Judged, Judges};
 use serde_json::{Value, json};
 
 use super::rollouts::{block_on, rollouts};
@@ -90,7 +90,10 @@ fn what_is_known_is_not_asked() {
     let known = |question: meed_operators::judge::Question<'_>| {
         assert_eq!((question.judge, question.version, question.iteration), ("length", "1", 0));
         assert_eq!(question.input_hash.len(), 32);
-        question.rollout_id != "r7" && question.group_id != "g0"
+        match question.rollout_id != "r7" && question.group_id != "g0" {
+            true => Answered::Stored,
+            false => Answered::No,
+        }
     };
     let (scores, tallies) = block_on(judges.score(&batch, &JudgeContext::default(), known)).unwrap();
     let ids: Vec<_> = scores["rollout_id"].as_string::<i32>().iter().flatten().collect();

@@ -4,5 +4,6 @@
 mod failing;
 mod hashing;
 mod levels;
+mod likelihoods;
 mod rollouts;
 mod verifying;
