@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use meed_catalog::Lineage;
 use meed_operators::objectives::Objective;
+use meed_operators::update::{Decay, Schedule};
 use meed_operators::{Error, Result};
 use meed_pipelines::find_objective;
-use meed_pipelines::live::{Minibatches, Schedule};
 use meed_pipelines::parameters::parse;
 use meed_pipelines::stored::RecipeSettings;
 use serde_json::{Map, Value, json};
@@ -107,14 +107,25 @@ impl Train {
     }
 }
 
-impl Train {
-    /// Learning rate by optimiser step.
-    pub(super) fn built_schedule(&self) -> Result<impl Schedule + 'static> {
-        Ok(meed_pipelines::live::constant(self.learning_rate))
-    }
+/// Schedules of `meed train` by name.
+const SCHEDULES: [&str; 4] = ["constant", "linear", "cosine", "rex"];
 
-    /// How an iteration is cut into optimiser steps.
-    pub(super) fn cut(&self) -> Minibatches {
-        Minibatches::default()
+impl Train {
+    /// Learning rate by optimiser step; those that fall reach a hundredth of their peak at the end.
+    pub(super) fn built_schedule(&self) -> Result<Schedule> {
+        let steps = self.iterations * (self.passes * self.minibatches) as u64;
+        let decay = match self.schedule.as_str() {
+            "constant" => return Ok(Schedule::constant(self.learning_rate)),
+            "linear" => Decay::Linear { steps },
+            "cosine" => Decay::Cosine { steps },
+            "rex" => Decay::Rex { steps, d: 0.9, restart: false },
+            other => {
+                return Err(Error::usage(
+                    format!("there is no schedule `{other}`"),
+                    format!("schedules: {}", SCHEDULES.join(", ")),
+                ));
+            }
+        };
+        Ok(Schedule { peak: self.learning_rate, floor: self.learning_rate / 100.0, warm_up: 0, decay })
     }
 }

@@ -7,6 +7,7 @@ use meed_catalog::Catalog;
 use meed_operators::judge::{Judge, Judges};
 use meed_operators::policy::{Learner, Policy, Tokenizer};
 use meed_operators::sample::{Prompt, Sampler};
+use meed_operators::update::Cut;
 use meed_operators::{Error, Result};
 use meed_pipelines::live::{Checkpoints, Observe, RunState, Training, WarmUp, evaluate, warm_up};
 use meed_pipelines::tasks::{Problems, TaskJudge};
@@ -82,7 +83,7 @@ impl Train {
             .staleness(self.staleness)
             .seed(self.seed)
             .schedule(self.built_schedule()?)
-            .minibatches(self.cut())
+            .minibatches(self.passes, Cut::Steps(self.minibatches))
             .checkpoints(checkpoints)
             .replay(replay::stored_from(&catalog, &dataset, start)?)
             .observe(self.observing(&lineage.run));

@@ -1,7 +1,6 @@
 //! The live pipeline: a policy samples, judges score, a recipe assigns credit, a learner is updated,
 //! and round again.
 
-mod cadence;
 mod checkpoints;
 mod evaluate;
 mod learned_judge;
@@ -16,7 +15,6 @@ mod update_row;
 mod updater;
 mod warm_up;
 
-pub use cadence::{Minibatches, Schedule, constant};
 pub use checkpoints::{Checkpoints, RunState};
 pub use evaluate::{Evaluation, evaluate};
 pub use learned_judge::LearnedJudge;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::cadence::{Minibatches, Schedule, constant};
 use meed_operators::engine::{LiveReport, LiveRun, RunOptions, Sink, execute};
 use meed_operators::judge::Judges;
 use meed_operators::objectives::Objective;
 use meed_operators::policy::{Learner, Policy};
 use meed_operators::sample::{Prompt, Sampler};
+use meed_operators::update::{Cut, Schedule};
 use meed_operators::{Error, Result};
 
 use super::checkpoints::{Checkpoints, RunState};
@@ -70,8 +70,9 @@ impl Training {
             update: UpdateSettings {
                 recipe,
                 objective,
-                schedule: Arc::new(constant(1e-4)),
-                minibatches: Minibatches::default(),
+                schedule: Schedule::constant(1e-4),
+                passes: 1,
+                cut: Cut::Steps(1),
                 temperature,
                 recompute_old: false,
                 reference: None,
@@ -112,14 +113,14 @@ impl Training {
     }
 
     /// Learning rate by optimiser step.
-    pub fn schedule(mut self, schedule: impl Schedule + 'static) -> Self {
-        self.update.schedule = Arc::new(schedule);
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        self.update.schedule = schedule;
         self
     }
 
-    /// How an epoch is cut into optimiser steps.
-    pub fn minibatches(mut self, minibatches: Minibatches) -> Self {
-        self.update.minibatches = minibatches;
+    /// How often an epoch's rollouts are trained on, and how each pass is cut into optimiser steps.
+    pub fn minibatches(mut self, passes: usize, cut: Cut) -> Self {
+        (self.update.passes, self.update.cut) = (passes, cut);
         self
     }
 

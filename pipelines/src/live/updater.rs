@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::cadence::{Minibatches, Schedule};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::Float64Type;
@@ -15,6 +14,7 @@ use meed_operators::engine::{rows_of, table_of};
 use meed_operators::objectives::Objective;
 use meed_operators::policy::{Learner, Policy, StepReport, TokenBatch, TokenScores};
 use meed_operators::random::RandomKey;
+use meed_operators::update::{Cut, Schedule, minibatches};
 use meed_operators::{Error, Result};
 
 use super::checkpoints::{Checkpoints, RunState};
@@ -34,9 +34,11 @@ pub struct UpdateSettings {
     /// What is minimised.
     pub objective: Arc<dyn Objective>,
     /// Learning rate by optimiser step.
-    pub schedule: Arc<dyn Schedule>,
-    /// How an epoch is cut into optimiser steps.
-    pub minibatches: Minibatches,
+    pub schedule: Schedule,
+    /// How often the rollouts of an epoch are trained on.
+    pub passes: usize,
+    /// How each pass over them is cut into optimiser steps.
+    pub cut: Cut,
     /// Temperature at which log-probabilities are taken: that of sampling.
     pub temperature: f64,
     /// Recompute `token_old_logprobs` with the weights before the update; as sampled where false.
@@ -219,7 +221,8 @@ impl Updater {
     fn steps(&mut self, epoch: u64, training: &TrainingRows, row: &UpdateRow) -> Result<Vec<UpdateRow>> {
         let key = RandomKey::new(self.settings.seed, epoch, "update", "");
         let mut rows = Vec::new();
-        for rollouts in self.settings.minibatches.cut(&training.sizes(), key) {
+        let UpdateSettings { passes, cut, .. } = self.settings;
+        for rollouts in minibatches(&training.sizes(), passes, cut, key) {
             let began = Instant::now();
             let (batch, columns) = training.select(&rollouts);
             let trained = batch.mask.iter().filter(|&&trained| trained).count();

@@ -1,11 +1,12 @@
 //! Supervised warm-up: the learner imitates given solutions before it is trained by reinforcement.
 
-use super::cadence::Minibatches;
 use crate::tasks::Demonstration;
 use meed_operators::Result;
 use meed_operators::objectives::Loss;
 use meed_operators::policy::{Learner, TokenBatch, TokenScores, Tokenizer};
 use meed_operators::random::RandomKey;
+use meed_operators::update::{Cut, minibatches};
+
 
 /// How to warm up.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,16 +35,16 @@ pub fn warm_up(
     let encoded: Vec<Encoded> =
         solutions.iter().map(|solution| Encoded::new(solution, tokenizer)).collect::<Result<_>>()?;
     let mut losses = Vec::with_capacity(settings.steps);
-    let mut order: Vec<usize> = Vec::new();
+    let mut rest: Vec<Vec<usize>> = Vec::new();
     let mut passes = 0;
     for step in 0..settings.steps {
-        while order.len() < settings.batch && !encoded.is_empty() {
+        if rest.is_empty() {
             let key = RandomKey::new(settings.seed, passes, "warm-up", "");
-            order.splice(0..0, Minibatches::shuffled(encoded.len(), key));
+            rest = minibatches(&vec![1; encoded.len()], 1, Cut::Tokens(settings.batch), key);
             passes += 1;
         }
         let mut batch = TokenBatch::default();
-        for solution in order.split_off(order.len().saturating_sub(settings.batch)) {
+        for solution in rest.pop().unwrap_or_default() {
             let Encoded { prompt, tokens, mask } = &encoded[solution];
             batch.push(prompt, tokens, mask);
         }

@@ -12,7 +12,7 @@ use meed_operators::engine::RunOptions;
 use meed_operators::judge::Judges;
 use meed_operators::policy::{Characters, Learner};
 use meed_operators::sample::Sampler;
-use meed_pipelines::live::{Checkpoints, LearnedJudge, Training, constant};
+use meed_pipelines::live::{Checkpoints, LearnedJudge, Training};
 use meed_pipelines::stored::RecipeSettings;
 use meed_pipelines::{Recipe, find, find_objective};
 
@@ -55,7 +55,7 @@ fn attempt(stored: &Stored, checkpoints: &Path, fails_at: Option<u64>) -> meed_o
     )
     .prompts(prompts)
     .epochs(8)
-    .schedule(constant(40.0))
+    .schedule(meed_operators::update::Schedule::constant(40.0))
     .reference(policy.policy()?)
     .learned_judge(judge)
     .checkpoints(Checkpoints::new(checkpoints))

@@ -100,7 +100,7 @@ pub fn attempt(
     .epochs(EPOCHS)
     .seed(setting.seed)
     .staleness(setting.staleness)
-    .schedule(meed_pipelines::live::constant(40.0))
+    .schedule(meed_operators::update::Schedule::constant(40.0))
     .checkpoints(Checkpoints::new(checkpoints))
     .replay(stored.from(Table::Rollouts, start));
     if let Some(aim) = setting.stop_at {
