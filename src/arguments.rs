@@ -173,6 +173,9 @@ pub struct TrainArguments {
     /// Prompts per iteration
     #[arg(long, value_name = "N")]
     pub prompts: Option<u64>,
+    /// Different training prompts, which come round again [default: no end of them]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub pool: Option<u64>,
     /// Rollouts per prompt
     #[arg(long, value_name = "N")]
     pub group_size: Option<usize>,
@@ -209,6 +212,9 @@ pub struct TrainArguments {
     /// Directory of the checkpoints [default: beside the datasets]
     #[arg(long, value_name = "DIR")]
     pub checkpoints: Option<PathBuf>,
+    /// Commit finished iterations at the latest after so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    pub commit_interval: f64,
     /// Keep the newest metrics in this file, as Prometheus text
     #[arg(long, value_name = "FILE")]
     pub prometheus: Option<PathBuf>,

@@ -2,8 +2,9 @@
 #![allow(clippy::print_stderr)]
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use meed::{Result, Train};
+use meed::{Error, Result, Train};
 
 use super::command_line;
 use crate::arguments::{Arguments, TrainArguments};
@@ -62,6 +63,7 @@ impl TrainArguments {
         train.staleness = self.staleness;
         train.strategy = self.strategy.clone().unwrap_or(defaults.strategy);
         train.prompts = self.prompts.unwrap_or(defaults.prompts);
+        train.pool = self.pool;
         train.group_size = self.group_size.unwrap_or(defaults.group_size);
         train.temperature = self.temperature.unwrap_or(defaults.temperature);
         train.learning_rate = self.learning_rate.unwrap_or(defaults.learning_rate);
@@ -75,6 +77,9 @@ impl TrainArguments {
         train.to = self.to.clone();
         train.checkpoints = self.checkpoints.clone();
         train.prometheus = self.prometheus.clone();
+        train.options.commit_interval = Duration::try_from_secs_f64(self.commit_interval).map_err(|error| {
+            Error::usage(format!("--commit-interval {}: {error}", self.commit_interval), "give seconds, such as 10")
+        })?;
         train.options.workers = self.workers.count();
         train.options.timely = self.timely.clone();
         Ok(train)

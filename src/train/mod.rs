@@ -7,6 +7,7 @@ mod prometheus;
 mod replay;
 mod report;
 mod run;
+mod strategies;
 mod tables;
 
 use std::path::PathBuf;
@@ -51,6 +52,8 @@ pub struct Train {
     pub staleness: u64,
     /// Prompts per iteration.
     pub prompts: u64,
+    /// Different training prompts, which come round again and again; no end of them where absent.
+    pub pool: Option<u64>,
     /// Rollouts per prompt.
     pub group_size: usize,
     /// Temperature of sampling.
@@ -109,6 +112,7 @@ impl Train {
             iterations: 80,
             staleness: 0,
             prompts: 32,
+            pool: None,
             group_size: 8,
             temperature: 1.0,
             learning_rate: 1e-3,

@@ -35,6 +35,12 @@ impl Train {
         Ok(Arc::from(find_objective(&name)?.with(&settings)?))
     }
 
+    /// Whether the objective has a term for the divergence from the policy before training.
+    pub(super) fn measures_divergence(&self) -> Result<bool> {
+        let (name, settings) = self.objective_settings()?;
+        Ok(name == "kl" || settings.iter().any(|(key, value)| key == "kl" && !value.is_null()))
+    }
+
     fn objective_settings(&self) -> Result<(String, Vec<(String, Value)>)> {
         let (usual, with) = recipe(&self.recipe)?.objective;
         let name = self.objective.clone().unwrap_or_else(|| usual.to_owned());
@@ -67,6 +73,7 @@ impl Train {
             "staleness": self.staleness,
             "strategy": self.strategy,
             "prompts": self.prompts,
+            "pool": self.pool,
             "group_size": self.group_size,
             "temperature": self.temperature,
             "learning_rate": self.learning_rate,

@@ -36,7 +36,7 @@ impl Train {
         let (_, plan) = recipe.recipe.set(&recipe.settings)?;
         let reads = |name: &str| plan.credit.reads().iter().any(|read| read == name);
         let Model { mut learner, tokenizer } = self.build_model(reads("token_values"))?;
-        let sampler = self.sampler(tokenizer.clone());
+        let sampler = self.sampler(tokenizer.clone(), problems)?;
         let outcome: Arc<dyn Judge> = Arc::new(TaskJudge::outcome(self.task));
         let judges = Judges::new(vec![outcome])?.reward("outcome")?;
         let checkpoints = Checkpoints::new(self.checkpoint_directory());
@@ -68,16 +68,18 @@ impl Train {
                     checkpoints.save(0, learner.as_ref(), &[], &RunState::default())?;
                 }
             }
+            learner.save(&checkpoints.named("reference")?)?;
             let first = tries.of("after warm-up", learner.policy()?)?;
             let rate = 100.0 * first.found.pass_rate;
             (self.notes)(&format!("held-out pass rate after warm-up: {rate:.1}%"));
             report.held_out.push(first);
         }
-        let per_iteration = self.prompts;
+        let reference = learner.saved_policy(&checkpoints.named("reference")?)?;
+        let (per_iteration, pool) = (self.prompts, self.pool.unwrap_or(u64::MAX));
         let mut training = Training::new(learner, sampler.clone(), judges.clone(), recipe, objective)
             .prompts(move |epoch| {
                 let first = epoch * per_iteration;
-                (first..first + per_iteration).map(|index| problems.training(index)).collect()
+                (first..first + per_iteration).map(|index| problems.training(index % pool)).collect()
             })
             .epochs(self.iterations)
             .staleness(self.staleness)
@@ -87,6 +89,9 @@ impl Train {
             .checkpoints(checkpoints)
             .replay(replay::stored_from(&catalog, &dataset, start)?)
             .observe(self.observing(&lineage.run));
+        if reads("token_ref_logprobs") || self.measures_divergence()? {
+            training = training.reference(reference);
+        }
         if let Some(aim) = self.stop_at {
             training = training.stop_at(aim);
         }
@@ -112,12 +117,13 @@ impl Train {
         }
     }
 
-    fn sampler(&self, tokenizer: Arc<dyn Tokenizer>) -> Sampler {
+    fn sampler(&self, tokenizer: Arc<dyn Tokenizer>, problems: Problems) -> Result<Sampler> {
         let limits = self.task.limits(self.level());
         let mut sampler = Sampler::new(tokenizer, self.group_size, limits.max_tokens);
         sampler.sampling.temperature = self.temperature;
         sampler.environments = self.task.environments(self.level());
-        sampler
+        sampler.strategy = self.built_strategy(problems)?;
+        Ok(sampler)
     }
 
     fn warm_up(

@@ -9,3 +9,5 @@ mod licences;
 mod readme;
 mod real_data;
 mod support;
+#[cfg(feature = "model")]
+mod training;

@@ -39,6 +39,17 @@ impl Checkpoints {
         self.directory.join(format!("{version:08}"))
     }
 
+    /// A directory beside the versions for a model that stays as long as the run, made where it is not
+    /// there.
+    ///
+    /// # Errors
+    /// A directory that cannot be made.
+    pub fn named(&self, name: &str) -> Result<PathBuf> {
+        let path = self.directory.join(name);
+        fs::create_dir_all(&path).map_err(|error| failed(&path, error))?;
+        Ok(path)
+    }
+
     /// Whether a version is there, whole.
     pub fn has(&self, version: i64) -> bool {
         self.path(version).join(STATE).is_file()

@@ -91,7 +91,12 @@ impl Loop for Stages {
             let (published, asked) = asked?;
             let iteration = i64::try_from(epoch).map_err(|error| Error::external("sampling", error, ""))?;
             let mut prompts = prompts(epoch)?;
-            prompts.retain(|prompt| owner_of_group(iteration, &prompt.group_id, peers) == worker);
+            let together = sampler.strategy.decides_by_batch();
+            let owner = |prompt: &Prompt| match together {
+                true => 0,
+                false => owner_of_group(iteration, &prompt.group_id, peers),
+            };
+            prompts.retain(|prompt| owner(prompt) == worker);
             if prompts.is_empty() {
                 return Ok(Vec::new());
             }

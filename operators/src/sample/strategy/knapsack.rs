@@ -34,6 +34,14 @@ impl Strategy for Knapsack {
         "knapsack_rl"
     }
 
+    fn needs_rewards(&self) -> bool {
+        false
+    }
+
+    fn decides_by_batch(&self) -> bool {
+        true
+    }
+
     async fn sample(&self, round: &Round<'_>, prompts: &[Arc<Prompt>]) -> Result<Sampled> {
         let rates: Vec<Option<f64>> =
             prompts.iter().map(|prompt| round.history.success_rate(&prompt.group_id)).collect();

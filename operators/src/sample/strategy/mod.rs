@@ -68,6 +68,12 @@ pub trait Strategy: Send + Sync {
         true
     }
 
+    /// True where what it samples of a prompt depends on the other prompts, so that those of an iteration
+    /// must be asked together.
+    fn decides_by_batch(&self) -> bool {
+        false
+    }
+
     /// Samples rollouts of the prompts and has all of them judged.
     ///
     /// # Errors
