@@ -97,17 +97,16 @@ impl TempFlow {
         let (sigma, next) = (columns.token_signal("sigma")?, columns.token_signal("next_sigma")?);
         let advantages = advantages(columns)?;
         let log_ratios = Ratio::default().log_ratios(columns)?.values;
-        let dt: Vec<f64> = sigma.iter().zip(next).map(|(sigma, next)| (next - sigma).abs()).collect();
-        let std: Vec<f64> = sigma
-            .iter()
-            .zip(next)
-            .map(|(&sigma, &next)| flow_deviation(self.noise_level, sigma, next))
-            .collect();
-        let scale: Vec<f64> = std.iter().zip(&dt).map(|(std, dt)| std * dt.sqrt()).collect();
+        let of_rows = |value: &dyn Fn(usize) -> f64| -> Vec<f64> {
+            (0..rows).map(|t| if columns.mask[t] { value(t) } else { 0.0 }).collect()
+        };
+        let dt = of_rows(&|t| (next[t] - sigma[t]).abs());
+        let std = of_rows(&|t| flow_deviation(self.noise_level, sigma[t], next[t]));
+        let scale = of_rows(&|t| std[t] * dt[t].sqrt());
         let steps = columns.token_signal("step_index")?;
         let branches = columns.token_signal("branches")?;
-        let per_step = mean_over_steps(steps, branches);
-        let mean_scale = mean_over_steps(steps, &scale);
+        let per_step = mean_over_steps(&columns.mask, steps, branches);
+        let mean_scale = mean_over_steps(&columns.mask, steps, &scale);
         let old_shift =
             if self.weight == Weight::Guard { Some(columns.token_signal("old_mean_shift")?) } else { None };
         let ref_shift = if self.beta == 0.0 { None } else { Some(columns.token_signal("mean_shift")?) };
@@ -162,12 +161,12 @@ impl TempFlow {
     }
 }
 
-/// The mean over step numbers of the mean over a step's rows.
-fn mean_over_steps(steps: &[f64], values: &[f64]) -> f64 {
+/// The mean over step numbers of the mean over a step's rows, of those in the mask.
+fn mean_over_steps(mask: &[bool], steps: &[f64], values: &[f64]) -> f64 {
     let mut of_steps: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
-    for (step, value) in steps.iter().zip(values) {
-        let (sum, count) = of_steps.entry(*step as i64).or_default();
-        *sum += value;
+    for t in (0..mask.len()).filter(|&t| mask[t]) {
+        let (sum, count) = of_steps.entry(steps[t] as i64).or_default();
+        *sum += values[t];
         *count += 1.0;
     }
     of_steps.values().map(|(sum, count)| sum / count).sum::<f64>() / of_steps.len().max(1) as f64

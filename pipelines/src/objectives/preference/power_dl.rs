@@ -1,9 +1,9 @@
 //! POWER with dynamic labels: a robust reward, and labels that follow the model's own confidence.
 
+use meed_operators::Error;
 use meed_operators::objectives::preference::{
-    PairLoss, Scores, cross_entropy, logistic, mean_over_pairs, preferred,
+    Pair, PairLoss, Scores, cross_entropy, logistic, of_pairs, preferred,
 };
-use meed_operators::{Error, Result};
 
 use crate::objectives::NamedObjective;
 use crate::objectives::parts::function::function;
@@ -14,6 +14,7 @@ use crate::parameters::parameter;
 ///
 /// The label `l` of each pair is in the signal `pair_labels` (1 where absent), held fixed. After each
 /// visit it becomes `(1 - gamma) l + gamma sigmoid(d)`, which is the output `pair_labels`: store it by pair.
+/// A pair of which one response has no token is left out.
 pub const POWER_DL: NamedObjective = NamedObjective {
     name: "power_dl",
     title: "robust rewards with dynamic labels",
@@ -40,18 +41,32 @@ pub const POWER_DL: NamedObjective = NamedObjective {
                 }
             };
             let means = Scores::likelihoods(columns)?.per_token(columns);
-            let lengths = lengths(columns)?;
-            let margin = |i: usize, w: f64, l: f64| {
-                let pair = pairs[i];
-                beta * (w - l + 1.0 / lengths[pair.chosen] - 1.0 / lengths[pair.rejected])
+            let length = |i: usize| columns.range(i).filter(|&t| columns.mask[t]).count() as f64;
+            // A response without tokens has no mean: its pair is left out, of the denominator too.
+            let kept = |pair: &Pair| length(pair.chosen) > 0.0 && length(pair.rejected) > 0.0;
+            let scale = pairs.len() as f64 / pairs.iter().filter(|pair| kept(pair)).count().max(1) as f64;
+            let margins: Vec<Option<f64>> = pairs
+                .iter()
+                .map(|pair| {
+                    let offset = 1.0 / length(pair.chosen) - 1.0 / length(pair.rejected);
+                    let gap = means.values[pair.chosen] - means.values[pair.rejected];
+                    kept(pair).then_some(beta * (gap + offset))
+                })
+                .collect();
+            let loss_of = |(i, pair): (usize, &Pair)| {
+                let Some(margin) = margins[i] else {
+                    return PairLoss::default();
+                };
+                let value = -eta * beta * means.values[pair.chosen];
+                let robust = PairLoss { value, chosen: -eta * beta, rejected: 0.0 };
+                PairLoss::of_margin(beta, cross_entropy(margin, labels[i])).plus(robust)
             };
-            let mut loss = mean_over_pairs(columns, &means, |i, w, l| {
-                let robust = PairLoss { value: -eta * beta * w, chosen: -eta * beta, rejected: 0.0 };
-                PairLoss::of_margin(beta, cross_entropy(margin(i, w, l), labels[i])).plus(robust)
-            })?;
-            let next = pairs.iter().enumerate().map(|(i, pair)| {
-                let confidence = logistic(margin(i, means.values[pair.chosen], means.values[pair.rejected]));
-                (1.0 - gamma) * labels[i] + gamma * confidence
+            let losses: Vec<PairLoss> = pairs.iter().enumerate().map(loss_of).collect();
+            let weighted: Vec<Pair> = pairs.iter().map(|pair| pair.weighted(scale * pair.weight)).collect();
+            let mut loss = of_pairs(columns, &weighted, &means, &losses);
+            let next = labels.iter().zip(&margins).map(|(label, margin)| match margin {
+                None => *label,
+                Some(margin) => (1.0 - gamma) * label + gamma * logistic(*margin),
             });
             loss.outputs.insert("pair_labels".into(), next.collect());
             let rewards: Vec<f64> = means.values.iter().map(|mean| beta * mean).collect();
@@ -64,16 +79,3 @@ pub const POWER_DL: NamedObjective = NamedObjective {
 /// See [`super::FIDELITY`].
 pub const FIDELITY: &str = "reconstructed from the abstract: guessed are the weight 1/|y|, the offset, \
     the update of labels, and all defaults";
-
-/// Number of trained tokens of each rollout that is in a pair.
-fn lengths(columns: &meed_operators::objectives::Columns) -> Result<Vec<f64>> {
-    let lengths: Vec<f64> =
-        columns.ranges().map(|range| range.filter(|&t| columns.mask[t]).count() as f64).collect();
-    match columns.pairs.iter().flat_map(|pair| [pair.chosen, pair.rejected]).find(|&i| lengths[i] == 0.0) {
-        None => Ok(lengths),
-        Some(rollout) => Err(Error::usage(
-            format!("power_dl: rollout {rollout} has no token to train on"),
-            "leave its pair out",
-        )),
-    }
-}

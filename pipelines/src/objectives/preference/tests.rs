@@ -206,6 +206,18 @@ fn power_dl_has_the_numbers_of_its_section() {
 }
 
 #[test]
+fn power_dl_leaves_out_a_pair_without_tokens() {
+    let loss = loss_of("power_dl", &[]);
+    let mut columns = rollouts(&[(4, -0.75), (5, -1.0), (0, 0.0)]);
+    columns.pairs = vec![Pair::new(0, 1)];
+    let alone = loss(&columns);
+    columns.pairs.push(Pair::new(0, 2));
+    let beside = loss(&columns);
+    assert_eq!((beside.value, &beside.logprobs), (alone.value, &alone.logprobs));
+    assert_eq!(beside.outputs["pair_labels"][1], 1.0);
+}
+
+#[test]
 fn mm_rlhf_has_the_numbers_of_its_section() {
     let mut columns = rollouts(&[(1, 1.0), (1, 2.0), (1, 3.0), (1, -1.0), (1, 0.0)]);
     columns.ref_logprobs = Some(vec![0.0; 5]);
