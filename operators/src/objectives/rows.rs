@@ -10,6 +10,25 @@ use crate::credit::ExactSum;
 /// the row's trainable tokens. Rows without one add nothing. Log-ratios above `cap` count as `cap`,
 /// without a gradient. Sets `policy_loss`, and `clip_fraction` as the share of rows whose clipped branch acted.
 ///
+/// ```
+/// use meed_operators::objectives::{Clip, Columns, Loss, rows::clip_rows};
+/// let columns = Columns {
+///     offsets: vec![0, 4],
+///     mask: vec![true, true, false, true],
+///     logprobs: vec![-0.9, -0.7, 0.0, -1.0],
+///     old_logprobs: Some(vec![-1.0, -1.0, 0.0, -1.0]),
+///     advantages: vec![2.0, 2.0, 0.0, -1.0],
+///     ..Columns::default()
+/// };
+/// let mut loss = Loss::zero(&columns);
+/// let turns = [0..2, 2..4];
+/// clip_rows(&columns, &turns, &[0.5, 0.5], &Clip::offsets(0.3, 0.3), 10.0, &mut loss)?;
+/// // The first turn has the ratio exp(0.2), the second 1; the two tokens of the first share its gradient.
+/// assert!((loss.value - 0.5 * (-2.0 * f64::exp(0.2) + 1.0)).abs() < 1e-12);
+/// assert!((loss.logprobs[0] + 0.5 * f64::exp(0.2)).abs() < 1e-12);
+/// # Ok::<(), meed_operators::Error>(())
+/// ```
+///
 /// # Errors
 /// Advantages or old log-probabilities that the batch lacks.
 pub fn clip_rows(

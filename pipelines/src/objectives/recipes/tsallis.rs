@@ -33,6 +33,14 @@ pub fn tsallis_loss(p: f64, q: f64) -> f64 {
 
 /// Advantages of the reasoning and weights of the answer tokens of a prompt's rollouts, from the
 /// probabilities of the reference answer. A single rollout has no baseline.
+///
+/// ```
+/// use meed_pipelines::objectives::recipes::tsallis::garl_weights;
+/// let (reasoning, answers) = garl_weights(&[0.1, 0.4, 0.02, 0.08], 0.0);
+/// // At q = 0: the probability less the mean of the others, and the probability.
+/// assert!((reasoning[0] + 0.0666666667).abs() < 1e-9);
+/// assert_eq!(answers[1], 0.4);
+/// ```
 pub fn garl_weights(probabilities: &[f64], q: f64) -> (Vec<f64>, Vec<f64>) {
     let scale = mean(probabilities).powf(q);
     let answers: Vec<f64> = probabilities.iter().map(|w| w / scale).collect();
