@@ -2,6 +2,7 @@
 //! `softmax(q k^T / sqrt(head_dim)) v` of each token over its ancestors and itself.
 
 use std::ops::Range;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
@@ -224,7 +225,7 @@ impl Attention {
     fn queries(&self, qkv: &[f32], head: usize, segment: usize, tile: &Range<usize>) -> Vec<f32> {
         let start = self.forest.segments()[segment].tokens.start;
         let tokens = start + tile.start..start + tile.end;
-        self.heads.gather(qkv, self.heads.row(), head, &[tokens], self.factor())
+        self.heads.gather(qkv, self.heads.row(), head, from_ref(&tokens), self.factor())
     }
 
     /// The outputs of the query heads of one key head, `[tokens, width]` each.
@@ -248,7 +249,8 @@ impl Attention {
                             add_product(&mut lines, left, &piece.values, tile.len(), visible, piece.lines());
                         },
                     );
-                    self.heads.scatter(output, &lines, &[start + tile.start..start + tile.end], 1.0);
+                    let own = start + tile.start..start + tile.end;
+                    self.heads.scatter(output, &lines, from_ref(&own), 1.0);
                 }
             }
         }
@@ -270,9 +272,10 @@ impl Attention {
             for (offset, of_query) in gradients.queries.iter_mut().enumerate() {
                 let head = key * group + offset;
                 for tile in piece.tiles() {
-                    let own = [place.tokens.start + tile.start..place.tokens.start + tile.end];
+                    let own = place.tokens.start + tile.start..place.tokens.start + tile.end;
+                    let own = from_ref(&own);
                     let queries = self.queries(qkv, head, segment, &tile);
-                    let of_output = self.heads.gather(grad, query_heads * width, head, &own, 1.0);
+                    let of_output = self.heads.gather(grad, query_heads * width, head, own, 1.0);
                     let mut of_queries = vec![0.0; queries.len()];
                     vectorize(
                         #[inline(always)]
@@ -302,7 +305,7 @@ impl Attention {
                             add_product(&mut of_keys, turned, &queries, visible, rows, lines);
                         },
                     );
-                    self.heads.scatter(of_query, &of_queries, &own, self.factor());
+                    self.heads.scatter(of_query, &of_queries, own, self.factor());
                 }
             }
             self.heads.scatter(&mut gradients.keys, &of_keys, &piece.path, 1.0);
