@@ -33,7 +33,27 @@ pub use query::sql_options;
 pub use report::PipelineReport;
 pub use schema::rollout_schema;
 pub use settings::settings_of;
-pub use train::{Train, TrainReport, Try};
+pub use train::{Train, TrainReport, Try, training_tables};
+
+/// What a program that puts a closed loop together needs, beside the [`prelude`].
+#[cfg(feature = "model")]
+pub mod closed_loop {
+    pub use crate::training_tables;
+    pub use meed_catalog::Lineage;
+    pub use meed_operators::engine::RunOptions;
+    pub use meed_operators::judge::{Judge, Judges};
+    pub use meed_operators::model::config::ModelConfig;
+    pub use meed_operators::model::weights::Weights;
+    pub use meed_operators::model::{LearnerOptions, LocalLearner};
+    pub use meed_operators::policy::{Characters, Learner, Policy, Tokenizer};
+    pub use meed_operators::random::RandomKey;
+    pub use meed_operators::sample::{Prompt, Sampler};
+    pub use meed_operators::update::{AdamW, AdamWOptions, Cut, Schedule};
+    pub use meed_pipelines::find_objective;
+    pub use meed_pipelines::live::{Checkpoints, Training, WarmUp, evaluate, warm_up};
+    pub use meed_pipelines::stored::RecipeSettings;
+    pub use meed_pipelines::tasks::{Problems, TaskJudge, find_task};
+}
 
 /// What a program that defines pipelines or recipes needs.
 pub mod prelude {

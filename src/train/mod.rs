@@ -22,6 +22,7 @@ use serde_json::Value;
 use crate::pipeline::{Notes, default_catalog};
 
 pub use report::{TrainReport, Try};
+pub use tables::training_tables;
 
 /// A training run on one of the tasks that ship with meed. Nothing happens before [`Train::run`].
 ///

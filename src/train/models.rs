@@ -70,7 +70,7 @@ fn tokenizer_beside(path: &Path) -> Result<Arc<dyn Tokenizer>> {
     use meed_operators::policy::Characters;
 
     match path.join("tokenizer.json").is_file() {
-        true => Ok(Arc::new(Characters /* replaced when the tokenizer is merged */)),
+        true => Ok(Arc::new(meed_operators::model::tokenizer::HuggingFaceTokenizer::read(path)?)),
         false => Ok(Arc::new(Characters)),
     }
 }

@@ -31,7 +31,7 @@ impl Train {
         let held_out = problems.held_out(self.held_out)?;
         let catalog = Catalog::open(&self.catalog)?;
         let dataset = self.dataset();
-        let sink = tables::open(&catalog, &dataset, &lineage)?;
+        let sink = tables::training_tables(&catalog, &dataset, &lineage)?;
         let start = sink.committer()?.resume_at()?.min(self.iterations);
         let (_, plan) = recipe.recipe.set(&recipe.settings)?;
         let reads = |name: &str| plan.credit.reads().iter().any(|read| read == name);

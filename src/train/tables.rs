@@ -11,11 +11,12 @@ use meed_operators::{Error, Result};
 /// epoch finds everything that was sampled; `updates` comes last, and its version is the run's progress.
 const ORDER: [Table; 5] = [Table::Scores, Table::Nodes, Table::Rollouts, Table::Advantages, Table::Updates];
 
-/// Opens the tables of a dataset.
+/// The tables of a training run, as one sink: `<dataset>`, `<dataset>_scores`, `_nodes`, `_advantages` and
+/// `_updates`.
 ///
 /// # Errors
 /// A dataset that another run has written: two runs in one dataset would repeat its keys.
-pub(super) fn open(catalog: &Catalog, dataset: &str, lineage: &Lineage) -> Result<Arc<dyn Sink>> {
+pub fn training_tables(catalog: &Catalog, dataset: &str, lineage: &Lineage) -> Result<Arc<dyn Sink>> {
     let mut tables: Vec<(Table, Arc<dyn Sink>)> = Vec::new();
     for table in ORDER {
         let name = table_name(dataset, table);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job on the example dataset: import it, assign three recipes, compare them with SQL, look at
+# Stored rollouts: the example dataset: import it, assign three recipes, compare them with SQL, look at
 # where they come from, and assign a fourth.
 set -euo pipefail
 cd "$(dirname "$0")/.."
