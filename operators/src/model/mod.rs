@@ -3,6 +3,7 @@
 pub mod config;
 mod generate;
 pub mod load;
+pub mod tokenizer;
 pub mod weights;
 
 pub use generate::LocalPolicy;
