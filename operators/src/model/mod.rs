@@ -11,6 +11,7 @@ pub mod load;
 pub mod ops;
 pub mod packing;
 mod transformer;
+pub mod tokenizer;
 pub mod weights;
 
 pub use generate::LocalPolicy;

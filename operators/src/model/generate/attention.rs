@@ -72,21 +72,18 @@ fn attend(
             }
             let (keys, _) = shape.parts(blocks.get(span.block), layer, key_head);
             let (keys, _) = keys.as_chunks::<BLOCK>();
-            let mut sums = [0.0; BLOCK];
-            for (key, query) in keys.iter().zip(query) {
-                for (sum, key) in sums.iter_mut().zip(key) {
-                    *sum = query.mul_add(*key, *sum);
-                }
-            }
+            let sums = dot(keys, query);
             // Slots behind the span are overwritten by the next one or cut off below.
-            for (score, sum) in scores[at..at + BLOCK].iter_mut().zip(&sums) {
-                *score = sum * scale;
+            for lane in 0..BLOCK {
+                scores[at + lane] = sums[lane] * scale;
             }
             at += span.tokens;
         }
         let inverse = softmax(&mut scores[..length.next_multiple_of(LANES)], length);
-        for (column, out) in out.chunks_mut(LANES).enumerate() {
-            let mut sums = [0.0; LANES];
+        // Two vectors at a time hide the latency of the additions.
+        for (pair, out) in out.chunks_mut(2 * LANES).enumerate() {
+            let column = 2 * pair;
+            let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
             let mut at = 0;
             for span in spans {
                 if at >= length {
@@ -96,19 +93,58 @@ fn attend(
                 let (values, _) = values.as_chunks::<LANES>();
                 let step = values.len() / BLOCK;
                 let seen = span.tokens.min(length - at);
-                let values = values[column..].iter().step_by(step);
-                for (value, weight) in values.zip(&scores[at..at + seen]) {
-                    for (sum, value) in sums.iter_mut().zip(value) {
-                        *sum = weight.mul_add(*value, *sum);
+                let weights = &scores[at..at + seen];
+                if out.len() > LANES {
+                    for (value, weight) in values.chunks_exact(step).zip(weights) {
+                        let (left, right) = (&value[column], &value[column + 1]);
+                        for lane in 0..LANES {
+                            first[lane] = weight.mul_add(left[lane], first[lane]);
+                        }
+                        for lane in 0..LANES {
+                            second[lane] = weight.mul_add(right[lane], second[lane]);
+                        }
+                    }
+                } else {
+                    for (value, weight) in values.chunks_exact(step).zip(weights) {
+                        let left = &value[column];
+                        for lane in 0..LANES {
+                            first[lane] = weight.mul_add(left[lane], first[lane]);
+                        }
                     }
                 }
                 at += span.tokens;
             }
-            for (out, sum) in out.iter_mut().zip(&sums) {
+            for (out, sum) in out.iter_mut().zip(first.iter().chain(&second)) {
                 *out = sum * inverse;
             }
         }
     }
+}
+
+/// Dot products of a query with a block's keys: four sums over every fourth element, added at the end,
+/// so that four additions are under way.
+#[inline(always)]
+fn dot(keys: &[[f32; BLOCK]], query: &[f32]) -> [f32; BLOCK] {
+    let mut sums = [[0.0; BLOCK]; 4];
+    let (quads, rest) = keys.as_chunks::<4>();
+    let (query_quads, query_rest) = query.as_chunks::<4>();
+    for (keys, query) in quads.iter().zip(query_quads) {
+        for part in 0..4 {
+            for lane in 0..BLOCK {
+                sums[part][lane] = query[part].mul_add(keys[part][lane], sums[part][lane]);
+            }
+        }
+    }
+    for (key, query) in rest.iter().zip(query_rest) {
+        for lane in 0..BLOCK {
+            sums[0][lane] = query.mul_add(key[lane], sums[0][lane]);
+        }
+    }
+    let mut total = [0.0; BLOCK];
+    for lane in 0..BLOCK {
+        total[lane] = (sums[0][lane] + sums[1][lane]) + (sums[2][lane] + sums[3][lane]);
+    }
+    total
 }
 
 /// Turns scores into `e^(score - max)`, 0 behind `length`, and returns the inverse of their sum.

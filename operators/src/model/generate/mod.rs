@@ -17,7 +17,7 @@ mod vector;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::blocks::{BlockShape, Blocks, Table};
-use self::network::{Network, Rotations, Row};
+use self::network::{Network, Rotations, Row, Workspace};
 use self::prefixes::Plan;
 use self::retained::Retained;
 use self::sampling::Distribution;
@@ -99,10 +99,12 @@ impl LocalPolicy {
         tables: &[Table],
         blocks: &mut Blocks,
         rotations: &Rotations,
+        workspace: &mut Workspace,
         mut visit: impl FnMut(usize, &[f32]) -> Result<()>,
     ) -> Result<()> {
         for (number, rows) in rows.chunks(ROWS).enumerate() {
-            visit(number * ROWS, &self.network.forward(rows, tables, blocks, rotations)?)?;
+            self.network.forward(rows, tables, blocks, rotations, workspace)?;
+            visit(number * ROWS, workspace.stream())?;
         }
         Ok(())
     }
@@ -149,6 +151,7 @@ impl Policy for LocalPolicy {
             active.iter().map(|active| &*continuations[active.continuation].context).collect();
         let longest = contexts.iter().zip(&active).map(|(tokens, active)| tokens.len() + active.limit).max();
         let rotations = Rotations::new(self.config(), longest.unwrap_or(0));
+        let mut workspace = Workspace::default();
         let mut blocks = self.blocks();
         let plan = {
             let mut retained = lock(&self.retained);
@@ -164,7 +167,7 @@ impl Policy for LocalPolicy {
         }
         let last: Vec<Option<usize>> =
             plan.row_of.iter().map(|rows| rows.last().copied().flatten()).collect();
-        self.forward(&plan.rows, &plan.tables, &mut blocks, &rotations, |first, stream| {
+        self.forward(&plan.rows, &plan.tables, &mut blocks, &rotations, &mut workspace, |first, stream| {
             let count = stream.len() / self.config().hidden;
             let here =
                 |row: &Option<usize>| row.and_then(|row| row.checked_sub(first)).filter(|r| *r < count);
@@ -194,7 +197,7 @@ impl Policy for LocalPolicy {
                 rows.push(Row { token, position, table: *continuation, block, slot });
             }
             let single: Vec<[usize; 1]> = active.iter().map(|active| [active.continuation]).collect();
-            self.forward(&rows, &tables, &mut blocks, &rotations, |first, stream| {
+            self.forward(&rows, &tables, &mut blocks, &rotations, &mut workspace, |first, stream| {
                 let rows: Vec<usize> = (0..stream.len() / self.config().hidden).collect();
                 let sharing: Vec<&[usize]> =
                     single[first..first + rows.len()].iter().map(|one| one.as_slice()).collect();

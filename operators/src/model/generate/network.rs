@@ -71,6 +71,22 @@ pub(super) struct Network {
     value_head: Option<(Vec<f32>, f32)>,
 }
 
+/// Memory of the forward pass, kept from step to step because fresh pages are slow.
+#[derive(Debug, Default)]
+pub(super) struct Workspace {
+    stream: Vec<f32>,
+    projected: Vec<f32>,
+    writes: Vec<Vec<Write>>,
+    scratch: Vec<Scratch>,
+}
+
+impl Workspace {
+    /// The residual stream of every row after the last forward pass, `[rows, hidden]`.
+    pub(super) fn stream(&self) -> &[f32] {
+        &self.stream
+    }
+}
+
 /// Buffers of one share of the rows.
 #[derive(Debug, Default)]
 struct Scratch {
@@ -142,8 +158,8 @@ impl Network {
         &self.config
     }
 
-    /// The residual stream of every row after the last block, `[rows, hidden]`. Keys and values of the
-    /// rows are added to the blocks; a row may precede others of the same call.
+    /// Computes the residual stream of every row after the last block, see [`Workspace::stream`]. Keys and
+    /// values of the rows are added to the blocks; a row may precede others of the same call.
     ///
     /// # Errors
     /// A token outside the vocabulary.
@@ -153,13 +169,15 @@ impl Network {
         tables: &[Table],
         blocks: &mut Blocks,
         rotations: &Rotations,
-    ) -> Result<Vec<f32>> {
+        workspace: &mut Workspace,
+    ) -> Result<()> {
         let config = &self.config;
-        let mut stream = Vec::with_capacity(rows.len() * config.hidden);
+        let Workspace { stream, projected, writes, scratch } = workspace;
+        stream.clear();
         for row in rows {
             stream.extend_from_slice(self.embed(row.token)?);
         }
-        let mut writes: Vec<Vec<Write>> = Vec::new();
+        writes.iter_mut().for_each(Vec::clear);
         for (index, row) in rows.iter().enumerate() {
             if writes.len() <= row.block {
                 writes.resize_with(row.block + 1, Vec::new);
@@ -167,26 +185,25 @@ impl Network {
             writes[row.block].push(Write { row: index, slot: row.slot });
         }
         let share = share(rows.len());
-        let mut scratch: Vec<Scratch> = Vec::new();
         scratch.resize_with(rows.len().div_ceil(share), Scratch::default);
         let width = config.query_width() + 2 * config.key_value_width();
-        let mut projected = vec![0.0; rows.len() * width];
+        projected.resize(rows.len() * width, 0.0);
         for (number, layer) in self.layers.iter().enumerate() {
             projected
                 .par_chunks_mut(share * width)
                 .zip(stream.par_chunks(share * config.hidden))
                 .zip(rows.par_chunks(share))
-                .zip(&mut scratch)
+                .zip(&mut *scratch)
                 .for_each(|(((projected, stream), rows), scratch)| {
                     layer.project(config, rows, stream, rotations, scratch, projected);
                 });
-            blocks.write(number, &projected, width, config.query_width(), &writes)?;
+            blocks.write(number, projected, width, config.query_width(), writes)?;
             let blocks = &*blocks;
             stream
                 .par_chunks_mut(share * config.hidden)
                 .zip(projected.par_chunks(share * width))
                 .zip(rows.par_chunks(share))
-                .zip(&mut scratch)
+                .zip(&mut *scratch)
                 .for_each(|(((stream, projected), rows), scratch)| {
                     scratch.attended.resize(rows.len() * padded(config.query_width()), 0.0);
                     let widths = (width, config.query_width());
@@ -196,7 +213,7 @@ impl Network {
                     layer.feed_forward(config, scratch, stream);
                 });
         }
-        Ok(stream)
+        Ok(())
     }
 
     fn embed(&self, token: i32) -> Result<&[f32]> {

@@ -1,7 +1,7 @@
 //! Log-probabilities, entropies and values of given tokens, with the network that generates: scores of
 //! sampled tokens are those of the sampling, bit for bit.
 
-use super::network::Rotations;
+use super::network::{Rotations, Workspace};
 use super::prefixes::Plan;
 use super::sampling::{self, Distribution};
 use super::{LocalPolicy, lock};
@@ -45,7 +45,8 @@ pub(super) fn score(policy: &LocalPolicy, batch: &TokenBatch, temperature: f64) 
     let longest = sequences.iter().map(Vec::len).max().unwrap_or(0);
     let rotations = Rotations::new(policy.config(), longest);
     let mut done = 0;
-    policy.forward(&plan.rows, &plan.tables, &mut blocks, &rotations, |first, stream| {
+    let mut workspace = Workspace::default();
+    policy.forward(&plan.rows, &plan.tables, &mut blocks, &rotations, &mut workspace, |first, stream| {
         let last = first + stream.len() / policy.config().hidden;
         let here = by_row[done..].iter().take_while(|wanted| wanted[0].row < last).count();
         let here = &by_row[done..done + here];
