@@ -1,5 +1,6 @@
 //! Recipes and objectives, one file each, and the stored pipeline that applies them.
 
+pub mod judges;
 mod memory;
 pub mod objectives;
 pub mod parameters;
@@ -10,6 +11,7 @@ pub mod recipes;
 pub mod stored;
 pub mod vocabulary;
 
+pub use judges::{JUDGES, JudgeDefinition, find_judge, make_judges};
 pub use memory::InMemory;
 pub use objectives::{NamedObjective, OBJECTIVES, find_objective};
 pub use parameters::{Parameter, Parameters};
