@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use meed::connectors::OnError;
 use meed::connectors::import::IMPORTERS;
 use meed::connectors::parquet_source::SLICE_BYTES;
+use meed::pipelines::JUDGES;
 use meed::pipelines::parameters::parse;
 use meed::pipelines::tasks::TASKS;
 use meed::{Error, Result};
@@ -30,6 +31,7 @@ pub struct Arguments {
 pub enum Command {
     Import(ImportArguments),
     Assign(AssignArguments),
+    Judge(JudgeArguments),
     /// List the recipes
     Recipes {
         /// As a JSON array, with parameters
@@ -90,6 +92,9 @@ pub struct AssignArguments {
     /// Dataset of rollouts (name or name@version), or a file, directory or URI
     #[arg(long, value_name = "DATASET|FILE")]
     pub from: String,
+    /// Join stored scores as signals: datasets, whose tables `<name>_scores` are read, or files
+    #[arg(long, value_name = "DATASET|FILE", value_delimiter = ',')]
+    pub scores: Vec<String>,
     /// Dataset, whose table `<name>_advantages` is written, or a file
     #[arg(long, value_name = "DATASET|FILE")]
     pub to: String,
@@ -104,6 +109,49 @@ pub struct AssignArguments {
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 30, value_parser = clap::value_parser!(u64).range(1..))]
     pub commit_bytes: u64,
     /// Run again what is done, and append its rows
+    #[arg(long)]
+    pub new_run: bool,
+    /// Timely's own options, such as -n <processes> -p <this one> -h <host file>
+    #[arg(last = true, value_name = "TIMELY")]
+    pub timely: Vec<String>,
+}
+
+/// Judge stored rollouts: asks what is missing or has changed, and stores the scores
+#[derive(Debug, Args)]
+#[command(after_help = judges())]
+pub struct JudgeArguments {
+    /// Names of judges, separated by commas
+    #[arg(long = "judge", value_name = "NAME", value_delimiter = ',', required = true)]
+    pub judges: Vec<String>,
+    /// Set a parameter of every judge that has it, or of one (<judge>.<key>=<value>)
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    pub set: Vec<(String, Value)>,
+    /// Dataset of rollouts (name or name@version), or a file, directory or URI
+    #[arg(long, value_name = "DATASET|FILE")]
+    pub from: String,
+    /// Dataset, whose table `<name>_scores` is written, or a file
+    #[arg(long, value_name = "DATASET|FILE")]
+    pub to: String,
+    /// Calls of judges at a time
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
+    pub concurrency: u32,
+    /// Time that each call has for its answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds)]
+    pub deadline: f64,
+    /// Directory of the model that likelihoods are asked of
+    #[arg(long, value_name = "DIRECTORY")]
+    pub model: Option<PathBuf>,
+    #[command(flatten)]
+    pub workers: Workers,
+    #[command(flatten)]
+    pub bad_rows: BadRows,
+    /// About what a slice of the data takes in memory: the unit of work and of commits
+    #[arg(long, value_name = "BYTES", default_value_t = SLICE_BYTES, value_parser = clap::value_parser!(u64).range(1..))]
+    pub slice_bytes: u64,
+    /// How much output makes a commit; every 10 seconds there is one anyway
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30, value_parser = clap::value_parser!(u64).range(1..))]
+    pub commit_bytes: u64,
+    /// Ask everything, whether or not it was answered before
     #[arg(long)]
     pub new_run: bool,
     /// Timely's own options, such as -n <processes> -p <this one> -h <host file>
@@ -330,6 +378,20 @@ fn tasks() -> String {
             task.title(),
             difficulty.meaning
         ));
+    }
+    text
+}
+
+fn seconds(text: &str) -> std::result::Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "write seconds as a number, such as 2.5".to_owned())?;
+    let is_time = seconds > 0.0 && std::time::Duration::try_from_secs_f64(seconds).is_ok();
+    is_time.then_some(seconds).ok_or_else(|| "a deadline is more than 0 seconds".to_owned())
+}
+
+fn judges() -> String {
+    let mut text = "Judges:".to_owned();
+    for judge in JUDGES {
+        text.push_str(&format!("\n  {:<18} {}", judge.name, judge.title));
     }
     text
 }

@@ -1,7 +1,7 @@
 //! Credit assignment for reinforcement-learning post-training, as a dataflow.
 //!
-//! This crate is the front of meed: [`Pipeline`] assigns credit to stored rollouts, [`Import`]
-//! brings rollouts in, and the crates behind them are here under short names. The program `meed`
+//! This crate is the front of meed: [`Pipeline`] assigns credit to stored rollouts, [`Judging`]
+//! scores them, [`Import`] brings rollouts in, and the crates behind them are here under short names. The program `meed`
 //! is a thin layer over it.
 
 pub use meed_catalog as catalog;
@@ -12,6 +12,7 @@ pub use meed_pipelines as pipelines;
 mod address;
 mod fingerprint;
 mod import;
+mod judging;
 mod memory_sink;
 mod opened;
 mod pipeline;
@@ -20,12 +21,15 @@ mod rejects;
 mod report;
 mod run_name;
 mod schema;
+mod scores;
 mod settings;
 mod staged;
+mod target;
 mod train;
 
 pub use address::Address;
 pub use import::{Import, ImportedReport};
+pub use judging::{Judging, JudgingReport};
 pub use meed_operators::{Error, Result};
 pub use memory_sink::MemorySink;
 pub use pipeline::{Notes, Pipeline, default_catalog, own_recipe, recipe};
@@ -57,7 +61,7 @@ pub mod closed_loop {
 
 /// What a program that defines pipelines or recipes needs.
 pub mod prelude {
-    pub use crate::{Import, MemorySink, Pipeline, Train, own_recipe, recipe, sql_options};
+    pub use crate::{Import, Judging, MemorySink, Pipeline, Train, own_recipe, recipe, sql_options};
     pub use meed_catalog::Catalog;
     pub use meed_connectors::OnError;
     pub use meed_operators::credit::*;

@@ -1,6 +1,7 @@
 //! Recipes and objectives, one file each, the stored and live pipelines that apply them, and tasks to
 //! train on.
 
+pub mod judges;
 pub mod live;
 mod memory;
 pub mod objectives;
@@ -13,6 +14,7 @@ pub mod stored;
 pub mod tasks;
 pub mod vocabulary;
 
+pub use judges::{JUDGES, JudgeDefinition, find_judge, make_judges};
 pub use memory::InMemory;
 pub use objectives::{NamedObjective, OBJECTIVES, find_objective};
 pub use parameters::{Parameter, Parameters};

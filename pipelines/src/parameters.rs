@@ -24,7 +24,8 @@ pub const fn parameter(name: &'static str, default: &'static str, meaning: &'sta
 /// The values of a recipe's parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameters {
-    recipe: String,
+    /// Whose they are: `recipe grpo`.
+    owner: String,
     values: BTreeMap<String, Value>,
 }
 
@@ -38,6 +39,18 @@ impl Parameters {
         declared: &[Parameter],
         settings: impl IntoIterator<Item = (&'a str, Value)>,
     ) -> Result<Self> {
+        Self::of(format!("recipe {recipe}"), declared, settings)
+    }
+
+    /// The parameters of something else than a recipe, called `owner` in messages.
+    ///
+    /// # Errors
+    /// As [`Parameters::new`].
+    pub fn of<'a>(
+        owner: String,
+        declared: &[Parameter],
+        settings: impl IntoIterator<Item = (&'a str, Value)>,
+    ) -> Result<Self> {
         let mut values = BTreeMap::new();
         for parameter in declared {
             values.insert(parameter.name.to_owned(), parse(parameter.default));
@@ -46,13 +59,13 @@ impl Parameters {
             if !values.contains_key(name) {
                 let known: Vec<&str> = declared.iter().map(|parameter| parameter.name).collect();
                 return Err(Error::usage(
-                    format!("recipe {recipe} has no parameter `{name}`"),
+                    format!("{owner} has no parameter `{name}`"),
                     format!("its parameters are: {}", known.join(", ")),
                 ));
             }
             values.insert(name.to_owned(), value);
         }
-        Ok(Parameters { recipe: recipe.to_owned(), values })
+        Ok(Parameters { owner, values })
     }
 
     /// The values as one JSON object, with sorted keys.
@@ -132,7 +145,7 @@ impl Parameters {
             Value::Object(fields) => {
                 if let Some(unknown) = fields.keys().find(|key| !known.contains(&key.as_str())) {
                     return Err(Error::usage(
-                        format!("recipe {}: parameter {name} has no field `{unknown}`", self.recipe),
+                        format!("{}: parameter {name} has no field `{unknown}`", self.owner),
                         format!("its fields are: {}", known.join(", ")),
                     ));
                 }
@@ -145,19 +158,15 @@ impl Parameters {
     /// An error about a value that is none of the known ones.
     pub fn unknown(&self, name: &str, known: &[&str]) -> Error {
         Error::usage(
-            format!("recipe {}: parameter {name} has no value {}", self.recipe, self.get(name)),
+            format!("{}: parameter {name} has no value {}", self.owner, self.get(name)),
             format!("its values are: {}", known.join(", ")),
         )
     }
 
     fn wrong(&self, name: &str, wanted: &str) -> Error {
         Error::usage(
-            format!(
-                "recipe {}: parameter {name} is {}, where {wanted} is needed",
-                self.recipe,
-                self.get(name)
-            ),
-            "see `meed explain` for the parameters and their defaults",
+            format!("{}: parameter {name} is {}, where {wanted} is needed", self.owner, self.get(name)),
+            "see `meed explain` or docs/judges.md for the parameters and their defaults",
         )
     }
 }
@@ -197,8 +206,8 @@ impl Fields<'_> {
     pub fn unknown(&self, field: &str, known: &[&str]) -> Error {
         Error::usage(
             format!(
-                "recipe {}: parameter {}, field {field} has no value {}",
-                self.of.recipe,
+                "{}: parameter {}, field {field} has no value {}",
+                self.of.owner,
                 self.name,
                 self.get(field)
             ),

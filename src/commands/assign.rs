@@ -24,6 +24,9 @@ pub fn run(arguments: &Arguments, own: &AssignArguments) -> Result<()> {
         .command(&command_line())
         .notes(messages.notes())
         .progress(messages.progress());
+    for scores in &own.scores {
+        pipeline = pipeline.scores(scores.trim())?;
+    }
     pipeline = with_recipes(pipeline, &own.recipes)?;
     if let Some(path) = &rejects {
         pipeline = pipeline.rejects(path);

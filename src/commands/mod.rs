@@ -6,6 +6,7 @@ mod datasets;
 mod explain;
 mod history;
 mod import;
+mod judge;
 mod recipes;
 mod sql;
 mod train;
@@ -19,6 +20,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Import(own) => import::run(arguments, own),
         Command::Assign(own) => assign::run(arguments, own),
+        Command::Judge(own) => judge::run(arguments, own),
         Command::Recipes { json } => recipes::run(*json),
         Command::Explain(own) => explain::run(arguments, own),
         Command::Compare(own) => compare::run(arguments, own),

@@ -14,6 +14,7 @@ use meed_pipelines::{Kind, Recipe};
 use serde_json::Value;
 
 use crate::address::Address;
+use crate::target::Target;
 
 /// Receives what a run has to say on the way, a line at a time.
 pub type Notes = Arc<dyn Fn(&str) + Send + Sync>;
@@ -50,6 +51,7 @@ pub struct Pipeline {
     catalog: String,
     recipes: Vec<Recipe>,
     settings: Vec<(String, Value)>,
+    scores: Vec<Address>,
     options: RunOptions,
     slice_bytes: u64,
     on_error: OnError,
@@ -62,11 +64,6 @@ pub struct Pipeline {
 enum Origin {
     Address(Address),
     Source(Arc<dyn Source>),
-}
-
-enum Target {
-    Address(Address),
-    Sink(Arc<dyn Sink>),
 }
 
 /// A recipe of meed, by its name.
@@ -119,6 +116,7 @@ impl Pipeline {
             catalog: default_catalog(),
             recipes: Vec::new(),
             settings: Vec::new(),
+            scores: Vec::new(),
             options: RunOptions::default(),
             slice_bytes: SLICE_BYTES,
             on_error: OnError::Fail,
@@ -146,6 +144,19 @@ impl Pipeline {
     pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.settings.push((key.to_owned(), value.into()));
         self
+    }
+
+    /// Joins stored scores onto the rollouts, as signals called `<judge>` at rollout level and
+    /// `<level>_<judge>` elsewhere; a missing score is null. Of several scores the latest counts, in
+    /// the order of commits, and of the tables that are named.
+    ///
+    /// The scores of all rollouts are held in memory.
+    ///
+    /// # Errors
+    /// As [`Pipeline::from`].
+    pub fn scores(mut self, dataset_or_file: &str) -> Result<Self> {
+        self.scores.push(Address::parse(dataset_or_file)?);
+        Ok(self)
     }
 
     /// Ends in a dataset or a file. The rows of dataset `x` go to the table `x_advantages`.

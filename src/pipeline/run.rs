@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 
-use meed_catalog::{Catalog, DatasetName, Input, Lineage, table_name};
-use meed_connectors::{Codec, FileSink, Rejects};
+use meed_catalog::{Catalog, Input, Lineage};
+use meed_connectors::Rejects;
 use meed_operators::columns::Table;
-use meed_operators::engine::{Sink, Source};
+use meed_operators::engine::Source;
 use meed_operators::{Error, Result};
-use meed_pipelines::stored::{Accepted, AssignJob, RecipeSettings, Rejected, assign};
+use meed_pipelines::stored::{AssignJob, RecipeSettings, Rejected, assign, readable};
 use meed_pipelines::{Kind, Recipe};
 use serde_json::{Map, Value};
 
-use super::{Origin, Pipeline, Target};
-use crate::address::{Address, full_uri};
+use super::{Origin, Pipeline};
+use crate::address::Address;
 use crate::opened::Opened;
 use crate::rejects::keep;
 use crate::report::PipelineReport;
 use crate::run_name::{run_name, salt};
 use crate::settings::settings_of;
 use crate::staged::BadRows;
+use crate::target::Target;
 
 impl Pipeline {
     /// Assigns credit: one row per rollout and recipe.
@@ -44,8 +45,16 @@ impl Pipeline {
             rejects: self.rejects.as_ref().map_or_else(Rejects::default, Rejects::into_file),
             rejected: Rejected::default(),
         };
+        let (scores, score_inputs) = match self.scores.is_empty() {
+            true => (None, Vec::new()),
+            false => {
+                let (index, inputs) = crate::scores::index(&self.scores, &Catalog::open(&self.catalog)?)?;
+                (Some(Arc::new(index)), inputs)
+            }
+        };
         let ready = |source: &Arc<dyn Source>| -> Result<()> {
-            let schema = Accepted::new(source.clone(), bad_rows.on_invalid(), Rejected::default())?.schema();
+            let (on_error, rejected) = (bad_rows.on_invalid(), Rejected::default());
+            let schema = readable(source.clone(), on_error, rejected, &scores)?.schema();
             let fits = |one: &RecipeSettings| one.recipe.assignment(&one.settings, &schema).map(|_| ());
             chosen.iter().try_for_each(fits)
         };
@@ -56,7 +65,7 @@ impl Pipeline {
                 (source.clone(), input_of(source.as_ref()), Vec::new())
             }
             Origin::Address(address) => {
-                refuse_target(address, target)?;
+                target.refuse(address, "advantages")?;
                 let catalog = Catalog::open(&self.catalog)?;
                 let mut opened = Opened::open(address, &catalog, self.slice_bytes, &bad_rows, &*self.notes)?;
                 let unsorted: Arc<dyn Source> = opened.source.clone();
@@ -65,16 +74,16 @@ impl Pipeline {
                 (opened.source.clone(), opened.input(), opened.directories)
             }
         };
-        let lineage = self.lineage(&chosen, input, target)?;
+        let lineage = self.lineage(&chosen, input, score_inputs, target)?;
         let run = lineage.run.clone();
         let is_dataset = matches!(target, Target::Address(Address::Dataset(_)));
-        let (sink, target) = self.open_target(target, lineage)?;
+        let (sink, target) = target.open(&self.catalog, Table::Advantages, lineage)?;
         let slices = source.slices();
         if is_dataset && slices > 0 && sink.committer()?.resume_at()? >= slices {
             return Ok(PipelineReport::done_before(run, target, sorted));
         }
         let (on_error, rejected) = (bad_rows.on_invalid(), bad_rows.rejected.clone());
-        let job = AssignJob { recipes: chosen, source, sink, on_error, rejected };
+        let job = AssignJob { recipes: chosen, source, sink, scores, on_error, rejected };
         let assigned = assign(job, &self.options);
         // What was left out is worth knowing also where the run broke off.
         let kept = keep(bad_rows.rejected.take(), &bad_rows.rejects);
@@ -91,7 +100,13 @@ impl Pipeline {
         })
     }
 
-    fn lineage(&self, chosen: &[RecipeSettings], input: Input, target: &Target) -> Result<Lineage> {
+    fn lineage(
+        &self,
+        chosen: &[RecipeSettings],
+        input: Input,
+        scores: Vec<Input>,
+        target: &Target,
+    ) -> Result<Lineage> {
         let mut parameters = Map::new();
         for one in chosen {
             let (values, _) = one.recipe.set(&one.settings)?;
@@ -106,52 +121,22 @@ impl Pipeline {
             parameters.insert(one.recipe.name.to_owned(), values);
         }
         let parameters = Value::Object(parameters);
-        let to = match target {
-            Target::Address(Address::File(location)) => full_uri(location),
-            Target::Address(Address::Dataset(name)) => format!("{} {name}", self.catalog),
-            Target::Sink(sink) => sink.uri().to_owned(),
-        };
+        let to = target.identity(&self.catalog);
         let salt = salt(self.new_run);
         let on_error = format!("{:?}", self.on_error);
-        let parts =
-            ["assign", &input.uri, &input.fingerprint, &parameters.to_string(), &to, &on_error, &salt];
+        let parameters_text = parameters.to_string();
+        let mut parts =
+            vec!["assign", &input.uri, &input.fingerprint, &parameters_text, &to, &on_error, &salt];
+        parts.extend(scores.iter().flat_map(|input| [input.uri.as_str(), input.fingerprint.as_str()]));
+        let run = run_name(parts);
         Ok(Lineage {
-            run: run_name(parts),
+            run,
             command: self.command.clone(),
             recipes: chosen.iter().map(|one| one.recipe.name.to_owned()).collect(),
             parameters,
-            inputs: vec![input],
+            inputs: std::iter::once(input).chain(scores).collect(),
             code_version: env!("CARGO_PKG_VERSION").to_owned(),
         })
-    }
-
-    /// The sink of a target, and what to call it.
-    fn open_target(&self, target: &Target, lineage: Lineage) -> Result<(Arc<dyn Sink>, String)> {
-        Ok(match target {
-            Target::Sink(sink) => (sink.clone(), sink.uri().to_owned()),
-            Target::Address(Address::File(location)) => {
-                let format = location.format()?;
-                let schema = Table::Advantages.schema();
-                let sink = FileSink::new(location.clone(), format, schema, Codec::default());
-                (Arc::new(sink.with_run(&lineage.run)), location.uri().to_owned())
-            }
-            Target::Address(Address::Dataset(name)) => {
-                let table = advantages_table(&name.name);
-                let to = DatasetName { name: table.clone(), version: name.version };
-                let catalog = Catalog::open(&self.catalog)?;
-                let sink = catalog.sink(&to.to_string(), Table::Advantages, lineage)?;
-                (Arc::new(sink), format!("dataset {table}"))
-            }
-        })
-    }
-}
-
-/// The table of a dataset's advantages; a name that is one already stays.
-fn advantages_table(name: &str) -> String {
-    let suffix = table_name("", Table::Advantages);
-    match name.ends_with(&suffix) {
-        true => name.to_owned(),
-        false => table_name(name, Table::Advantages),
     }
 }
 
@@ -162,21 +147,6 @@ fn refuse_other_kinds(recipe: &Recipe) -> Result<()> {
             format!("recipe {} gives a {}, not an advantage", recipe.name, kind.name()),
             "`meed recipes` says what each one gives",
         )),
-    }
-}
-
-/// A target must be a file of a known format, and another one than the input.
-fn refuse_target(from: &Address, to: &Target) -> Result<()> {
-    let Target::Address(Address::File(to)) = to else {
-        return Ok(());
-    };
-    to.format()?;
-    match from {
-        Address::File(from) if full_uri(from) == full_uri(to) => Err(Error::usage(
-            format!("{} is both read and written", from.uri()),
-            "write the advantages to another file; they refer to rollouts by id",
-        )),
-        _ => Ok(()),
     }
 }
 

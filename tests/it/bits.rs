@@ -37,6 +37,7 @@ fn advantages_do_not_depend_on_order_batches_slices_or_workers() {
     let run = |rows: &RecordBatch, slice_groups: usize, batch_rows: usize, workers: usize| {
         let sink = MemorySink::default();
         let job = AssignJob {
+            scores: None,
             recipes: recipes(),
             source: Arc::new(MemorySource::new(rows.clone(), slice_groups, batch_rows)),
             sink: Arc::new(sink.clone()),

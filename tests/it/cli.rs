@@ -5,6 +5,7 @@ mod asking;
 mod assigning;
 mod bad_input;
 mod importing;
+mod judging;
 
 use std::io::Write;
 use std::path::PathBuf;

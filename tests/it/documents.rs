@@ -13,7 +13,7 @@ use meed_catalog::FUNCTIONS;
 use meed_connectors::import::IMPORTERS;
 use meed_operators::columns::{ColumnType, Table};
 use meed_pipelines::presets::PRESETS;
-use meed_pipelines::{RECIPES, find};
+use meed_pipelines::{JUDGES, RECIPES, find};
 
 /// Compares a file of `docs` with what the code would write, or writes it where that is asked for.
 fn generated(name: &str, wanted: &str) {
@@ -179,6 +179,42 @@ fn sql_functions() {
         .expect("text");
     }
     generated("sql.md", &text);
+}
+
+#[test]
+fn judges() {
+    let mut text = String::from(
+        "# Judges\n\n\
+         Generated from the list in `pipelines/src/judges/mod.rs`.\n\n\
+         `meed judge --judge <name>[,<name>...] --from <dataset|file> --to <dataset|file>` scores stored rollouts into \
+         `<dataset>_scores`, one row per element of the judge's level. `--set judge.parameter=value` sets a parameter. \
+         Only what is missing or has changed is asked: a score stays where its judge has the same version and \
+         parameters, and the columns that it reads have the same content; judgements that failed are asked for \
+         again, and `--new-run` asks everything.\n\n\
+         `meed assign --scores <dataset|file>` joins the latest scores onto the rollouts, as the signal `<judge>` at \
+         rollout level and `<level>_<judge>` elsewhere, for `--set <input>=<signal>`.\n\n\
+         A judge may be slow or fail: at most `--concurrency` calls run at a time, each has `--deadline` seconds, and \
+         one that hangs (`timeout`), errs or panics (`error`), answers something that is no score (`invalid`) or \
+         lacks what it reads (`missing`) leaves a null score with that status and a reason, never a 0. A null with \
+         status `ok` is an answer: the judge has no opinion. Judges that ask a model need a policy.\n\n\
+         | judge | what it says | asks a model |\n|---|---|---|\n",
+    );
+    for judge in JUDGES {
+        let (name, asks) = (judge.name, if judge.asks_policy { "yes" } else { "no" });
+        writeln!(text, "| [`{name}`](#{name}) | {} | {asks} |", cell(judge.title)).expect("text");
+    }
+    for judge in JUDGES {
+        writeln!(text, "\n## {}\n\n{}", judge.name, judge.meaning).expect("text");
+        if !judge.parameters.is_empty() {
+            text.push_str("\n| parameter | default | meaning |\n|---|---|---|\n");
+        }
+        for parameter in judge.parameters {
+            let default = cell(parameter.default);
+            writeln!(text, "| `{}` | `{default}` | {} |", parameter.name, cell(parameter.meaning))
+                .expect("text");
+        }
+    }
+    generated("judges.md", &text);
 }
 
 #[test]

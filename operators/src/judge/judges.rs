@@ -179,7 +179,7 @@ impl Judges {
         let mut tallies = vec![Tally::default(); self.judges.len()];
         let mut judgements = vec![vec![None; self.judges.len()]; rows];
         let mut questions = Vec::new();
-        for row in 0..rows {
+        for (row, of_row) in judgements.iter_mut().enumerate() {
             for (index, judge) in self.judges.iter().enumerate() {
                 let hash = input_hash(judge.as_ref(), context, rollouts, row);
                 let question = Question {
@@ -195,7 +195,7 @@ impl Judges {
                     Answered::Stored => tallies[index].skipped += 1,
                     Answered::Again(judgement) => {
                         tallies[index].skipped += 1;
-                        judgements[row][index] = Some(judgement);
+                        of_row[index] = Some(judgement);
                     }
                 }
             }
@@ -204,7 +204,7 @@ impl Judges {
             // The limit holds for all batches that are judged at the same time.
             let _permit = self.limit.acquire().await;
             let (scores, latency_ms) = ask(&self.judges[index], rollouts, row, context, self.deadline).await;
-            (row, index, Judgement { scores, latency_ms, input_hash })
+            (row, index, Judgement { scores, latency_ms: Some(latency_ms), input_hash })
         });
         let mut answers = futures::stream::iter(calls).buffer_unordered(self.concurrency);
         while let Some((row, index, judgement)) = answers.next().await {

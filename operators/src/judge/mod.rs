@@ -1,6 +1,7 @@
 //! judge: anything that scores rollouts, asked in parallel, with a deadline, failing into typed nulls.
 
 mod ask;
+pub mod attention;
 mod hash;
 mod in_round;
 mod judges;

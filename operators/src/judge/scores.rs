@@ -18,8 +18,8 @@ use crate::{Error, Place, Result};
 pub struct Judgement {
     /// One score per element of the level, null where the judge has no opinion; or why there are none.
     pub scores: std::result::Result<Vec<Option<f64>>, Failure>,
-    /// Duration of the call.
-    pub latency_ms: f64,
+    /// Duration of the call, where it is known.
+    pub latency_ms: Option<f64>,
     /// Hash of everything that the judgement depends on.
     pub input_hash: String,
 }
@@ -68,7 +68,7 @@ pub(super) struct ScoreRows<'a> {
     index: Int32Builder,
     score: Float64Builder,
     status: (StringBuilder, StringBuilder),
-    latency: arrow::array::Float64Builder,
+    latency: Float64Builder,
     hash: StringBuilder,
 }
 
@@ -117,7 +117,7 @@ impl<'a> ScoreRows<'a> {
         let (status, reason) = status(score);
         self.status.0.append_value(status);
         self.status.1.append_option(reason);
-        self.latency.append_value(judgement.latency_ms);
+        self.latency.append_option(judgement.latency_ms);
         self.hash.append_value(&judgement.input_hash);
         Ok(())
     }

@@ -9,8 +9,8 @@ use arrow::datatypes::Float64Type;
 use meed_operators::Result;
 use meed_operators::columns::complete;
 use meed_operators::judge::likelihood::{
-    AnswerLikelihood, Bridge, Gain, GoldLogprobs, InformationGains, LikelihoodForm, PromptGoldLogprob,
-    PromptReferenceLogprobs, ReferenceLogprobs,
+    AnswerLikelihood, Bridge, Gain, GoldLogprobs, InformationGains, LikelihoodForm, Probe, ProbeOf,
+    PromptGoldLogprob, PromptReferenceLogprobs, ReferenceLogprobs,
 };
 use meed_operators::judge::{Judge, JudgeContext, Judges};
 use meed_operators::policy::{
@@ -182,4 +182,52 @@ fn without_a_policy_there_is_no_score_and_another_policy_makes_it_stale() {
     assert_eq!(hash(1, "a"), hash(1, "a"));
     assert_ne!(hash(1, "a"), hash(2, "a"));
     assert_ne!(hash(1, "a"), hash(1, "b"));
+}
+
+/// Draws `q` with entropy 0.5 as often as it may, and scores as [`Counting`].
+#[derive(Default)]
+struct Drawing(Counting);
+
+impl Policy for Drawing {
+    fn version(&self) -> i64 {
+        0
+    }
+
+    fn generate(&self, asked: &[Continuation], _: &Sampling) -> Result<Vec<Generated>> {
+        let q = Characters.encode("q")?[0];
+        let drawn = asked.iter().map(|asked| Generated {
+            tokens: vec![q; asked.max_tokens],
+            logprobs: vec![-0.1; asked.max_tokens],
+            entropies: vec![0.5; asked.max_tokens],
+            stopped: false,
+        });
+        Ok(drawn.collect())
+    }
+
+    fn score(&self, batch: &TokenBatch, _: f64) -> Result<TokenScores> {
+        self.0.score(batch, 1.0)
+    }
+}
+
+#[test]
+fn probes_score_the_answer_along_completions() {
+    let policy = Arc::new(Drawing::default());
+    let context = JudgeContext {
+        policy: Some(policy.clone()),
+        tokenizer: Some(Arc::new(Characters)),
+        ..JudgeContext::default()
+    };
+    let probe = |of| -> Arc<dyn Judge> {
+        Arc::new(Probe { of, bridge: bridge(), samples: 2, temperature: 0.6, missing: -10.0 })
+    };
+    let judges = Judges::new(vec![probe(ProbeOf::Accuracy), probe(ProbeOf::Confidence)]).unwrap();
+    let judged = block_on(judges.concurrency(1).judge(batch(), &context)).unwrap();
+    let of = |name: &str| floats(&judged.rollouts[name].as_list::<i32>().value(0));
+    // The answer has two tokens; the first step ends after `ab`, so `PPab>` has five tokens.
+    let accuracy = |before: usize| Some((2.0 * mean(before, 2)).exp() / 2.0);
+    assert_eq!(of("step_accuracy"), [accuracy(5), None, accuracy(7), None, accuracy(11)]);
+    let confidence = Some((-1.0f64).exp() / 2.0);
+    assert_eq!(of("step_confidence"), [confidence, None, confidence, None, confidence]);
+    let asked = policy.0.asked.lock().unwrap();
+    assert!(asked[..2] == [("PPab>".into(), "x".into()), ("PPab>q".into(), "y".into())], "{asked:?}");
 }

@@ -10,6 +10,7 @@ use meed_operators::{Error, Result};
 use serde_json::Value;
 
 use super::accepted::{Accepted, Rejected};
+use super::join_scores::{ScoreIndex, WithScores};
 use super::stage::{AssignStage, ObserveStage, Ready, merged};
 use super::summary::Summary;
 use crate::recipe::{Kind, Recipe};
@@ -37,6 +38,8 @@ pub struct AssignJob {
     pub source: Arc<dyn Source>,
     /// Where rows of the advantages table go.
     pub sink: Arc<dyn Sink>,
+    /// Scores that are joined as signals.
+    pub scores: Option<Arc<ScoreIndex>>,
     /// What to do with rows that break an invariant.
     pub on_error: OnError,
     /// Where such rows go.
@@ -59,6 +62,23 @@ impl AssignReport {
     }
 }
 
+/// A source as recipes see it: completed, checked, and with the scores as signals.
+///
+/// # Errors
+/// See [`Accepted::new`].
+pub fn readable(
+    source: Arc<dyn Source>,
+    on_error: OnError,
+    rejected: Rejected,
+    scores: &Option<Arc<ScoreIndex>>,
+) -> Result<Arc<dyn Source>> {
+    let accepted: Arc<dyn Source> = Arc::new(Accepted::new(source, on_error, rejected)?);
+    Ok(match scores {
+        Some(scores) => Arc::new(WithScores::new(accepted, scores.clone())),
+        None => accepted,
+    })
+}
+
 /// Assigns credit to every rollout of the source: one row per rollout and recipe.
 ///
 /// Batch statistics are gathered in scans of their own before the main run. Results are the same
@@ -68,8 +88,8 @@ impl AssignReport {
 /// A recipe that does not fit the data (before anything is read); bad rows unless they are
 /// skipped; faults of the recipe, the source or the sink, with their place.
 pub fn assign(job: AssignJob, options: &RunOptions) -> Result<AssignReport> {
-    let source: Arc<dyn Source> = Arc::new(Accepted::new(job.source.clone(), job.on_error, job.rejected)?);
-    let quiet: Arc<dyn Source> = Arc::new(Accepted::new(job.source, job.on_error, Rejected::default())?);
+    let source = readable(job.source.clone(), job.on_error, job.rejected, &job.scores)?;
+    let quiet = readable(job.source, job.on_error, Rejected::default(), &job.scores)?;
     let schema = source.schema();
     let mut ready = Vec::with_capacity(job.recipes.len());
     for chosen in &job.recipes {

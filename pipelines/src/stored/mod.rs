@@ -1,10 +1,17 @@
-//! The stored pipeline: rollouts at rest in, advantages out.
+//! The stored pipeline: rollouts at rest in, scores or advantages out.
 
 mod accepted;
+mod answered;
 mod job;
+mod join_scores;
+mod judge;
+mod judgements;
 mod stage;
 mod summary;
 
 pub use accepted::{Accepted, Rejected};
-pub use job::{AssignJob, AssignReport, RecipeSettings, assign};
+pub use answered::AnsweredScores;
+pub use job::{AssignJob, AssignReport, RecipeSettings, assign, readable};
+pub use join_scores::ScoreIndex;
+pub use judge::{JudgeJob, JudgeReport, judge};
 pub use summary::Summary;

@@ -137,7 +137,7 @@ mod tests {
         let wanted = [
             (LikelihoodForm::Prob, [0.45, 0.1, 0.64, 0.04]),
             (LikelihoodForm::AvgProb, [0.7, 0.35, 0.8, 0.25]),
-            (LikelihoodForm::LogProb, [-0.7985077, -2.30258509, -0.4462871, -3.21887582]),
+            (LikelihoodForm::LogProb, [-0.7985077, -(10f64.ln()), -0.4462871, -3.21887582]),
             (LikelihoodForm::AvgLogProb, [-0.39925385, -1.151292546, -0.22314355, -1.60943791]),
         ];
         for (form, wanted) in wanted {

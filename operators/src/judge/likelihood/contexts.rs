@@ -2,7 +2,8 @@
 
 use crate::credit::{STEP, TURN};
 use crate::judge::{Failure, JudgeContext, Judged};
-use crate::policy::TokenBatch;
+use crate::policy::{Continuation, Sampling, TokenBatch};
+use crate::random::RandomKey;
 
 /// What stands between the truncated rollout and the answer that is scored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +86,68 @@ impl<'a> Contexts<'a> {
         Ok((0..cuts.len()).map(|cut| (0..answers).map(|i| of(cut * answers + i)).collect()).collect())
     }
 }
+
+impl Contexts<'_> {
+    /// Log-probabilities of the answer's tokens and entropies at the positions of sampled completions:
+    /// per cut, then per completion.
+    pub(super) fn probes(
+        &self,
+        cuts: &[usize],
+        answer: &str,
+        samples: usize,
+        temperature: f64,
+        key: RandomKey,
+    ) -> Result<Vec<Vec<Probed>>, Failure> {
+        let failed = |error: crate::Error| Failure::Error(error.to_string());
+        let tokenizer = self.context.tokenizer.as_ref().ok_or_else(no_policy)?;
+        let policy = self.context.policy.as_ref().ok_or_else(no_policy)?;
+        let gold = tokenizer.encode(answer).map_err(failed)?;
+        if gold.is_empty() || samples == 0 {
+            return Err(Failure::Missing("there is no answer to probe for, or no probe".to_owned()));
+        }
+        let before: Vec<Vec<i32>> = cuts
+            .iter()
+            .map(|cut| [self.prompt.as_slice(), &self.tokens[..*cut], &self.bridge].concat())
+            .collect();
+        let asked: Vec<Continuation> = (0..cuts.len() * samples)
+            .map(|index| Continuation {
+                context: before[index / samples].clone(),
+                key: key.within(&format!("{}/{}", index / samples, index % samples)),
+                position: 0,
+                max_tokens: gold.len(),
+            })
+            .collect();
+        let sampling = Sampling { temperature, stop_tokens: vec![tokenizer.end()], ..Sampling::default() };
+        let drawn = policy.generate(&asked, &sampling).map_err(failed)?;
+        let mut batch = TokenBatch::default();
+        for (index, drawn) in drawn.iter().enumerate() {
+            for (position, token) in gold.iter().enumerate().take(drawn.tokens.len()) {
+                let before = [before[index / samples].as_slice(), &drawn.tokens[..position]].concat();
+                batch.push(&before, &[*token], &[true]);
+            }
+        }
+        let mut scored = match batch.is_empty() {
+            true => Vec::new(),
+            false => policy.score(&batch, temperature).map_err(failed)?.logprobs,
+        }
+        .into_iter();
+        let mut probes = vec![Vec::with_capacity(samples); cuts.len()];
+        for (index, drawn) in drawn.iter().enumerate() {
+            let reached = drawn.tokens.len().min(gold.len());
+            let mut logprobs: Vec<f64> = scored.by_ref().take(reached).map(f64::from).collect();
+            let mut entropies: Vec<f64> =
+                drawn.entropies.iter().take(reached).map(|entropy| f64::from(*entropy)).collect();
+            logprobs.resize(gold.len(), f64::NEG_INFINITY);
+            entropies.resize(gold.len(), 0.0);
+            probes[index / samples].push((logprobs, entropies));
+        }
+        Ok(probes)
+    }
+}
+
+/// Log-probabilities of the answer's tokens along a completion (minus infinity after its end), and
+/// entropies.
+pub(super) type Probed = (Vec<f64>, Vec<f64>);
 
 fn no_policy() -> Failure {
     Failure::Missing("there is no policy to ask".to_owned())
