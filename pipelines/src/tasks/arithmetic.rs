@@ -23,7 +23,7 @@ pub const ARITHMETIC: Arithmetic = Arithmetic;
 const MOST_DIGITS: u32 = 9;
 
 /// Share of solutions that are the careful pupil's.
-const CAREFUL: f64 = 0.25;
+const CAREFUL: f64 = 0.3;
 
 impl Task for Arithmetic {
     fn name(&self) -> &'static str {
@@ -148,13 +148,13 @@ mod tests {
         assert!(ARITHMETIC.grade(&prompt("86=", Some("41")), &["14"]).is_err());
     }
 
-    /// Whoever imitates the pupils is right on about a quarter of the problems that carry when it samples,
+    /// Whoever imitates the pupils is right on about three in ten problems when it samples,
     /// and on none when it takes what is most probable.
     #[test]
     fn imitation_leaves_most_to_learn() {
         let problems = Problems::new(&ARITHMETIC, ARITHMETIC.difficulty().default, 1).unwrap();
         let right = (0..2000).filter(|&index| problems.warm_up(index).unwrap().right).count();
-        assert!((430..570).contains(&right), "{right} of 2000");
+        assert!((530..670).contains(&right), "{right} of 2000");
         for prompt in problems.held_out(200).unwrap() {
             let (a, b, digits) = numbers(&prompt).unwrap();
             assert_eq!(ARITHMETIC.grade(&prompt, &[&sums(a, b, digits, false)]).unwrap(), 0.0);
