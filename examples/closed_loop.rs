@@ -29,7 +29,8 @@ fn main() -> Result<()> {
         .schedule(Schedule::constant(1e-3))
         .run(tables, &RunOptions::workers(2))?;
 
-    let query = "select iteration / 5 * 5 as iterations, avg(reward) as pass_rate from sums group by 1 order by 1";
+    let query =
+        "select iteration / 5 * 5 as iterations, avg(reward) as pass_rate from sums group by 1 order by 1";
     for rows in catalog.sql(query, &sql_options(&catalog))? {
         println!("{}", meed::catalog::arrow::util::pretty::pretty_format_batches(&[rows])?);
     }

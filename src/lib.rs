@@ -29,7 +29,7 @@ mod train;
 
 pub use address::Address;
 pub use import::{Import, ImportedReport};
-pub use judging::{Judging, JudgingReport};
+pub use judging::{Judging, JudgingReport, model_context};
 pub use meed_operators::{Error, Result};
 pub use memory_sink::MemorySink;
 pub use pipeline::{Notes, Pipeline, default_catalog, own_recipe, recipe};

@@ -2,19 +2,13 @@
 
 use std::time::Duration;
 
-use meed::{Error, Judging, Result};
+use meed::{Judging, Result, model_context};
 
 use super::command_line;
 use crate::arguments::{Arguments, JudgeArguments};
 use crate::messages::Messages;
 
 pub fn run(arguments: &Arguments, own: &JudgeArguments) -> Result<()> {
-    if own.model.is_some() {
-        return Err(Error::usage(
-            "--model is not connected to a model yet",
-            "ask judges that need none, or give a policy to `Judging::context` in Rust",
-        ));
-    }
     let messages = Messages::new("judging", arguments.quiet);
     let names: Vec<&str> = own.judges.iter().map(|name| name.trim()).collect();
     let mut judging = Judging::from(&own.from)?
@@ -32,6 +26,9 @@ pub fn run(arguments: &Arguments, own: &JudgeArguments) -> Result<()> {
         .command(&command_line())
         .notes(messages.notes())
         .progress(messages.progress());
+    if let Some(model) = &own.model {
+        judging = judging.context(model_context(model)?);
+    }
     if let Some(path) = own.bad_rows.rejects()? {
         judging = judging.rejects(path);
     }

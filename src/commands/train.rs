@@ -77,9 +77,13 @@ impl TrainArguments {
         train.to = self.to.clone();
         train.checkpoints = self.checkpoints.clone();
         train.prometheus = self.prometheus.clone();
-        train.options.commit_interval = Duration::try_from_secs_f64(self.commit_interval).map_err(|error| {
-            Error::usage(format!("--commit-interval {}: {error}", self.commit_interval), "give seconds, such as 10")
-        })?;
+        train.options.commit_interval =
+            Duration::try_from_secs_f64(self.commit_interval).map_err(|error| {
+                Error::usage(
+                    format!("--commit-interval {}: {error}", self.commit_interval),
+                    "give seconds, such as 10",
+                )
+            })?;
         train.options.workers = self.workers.count();
         train.options.timely = self.timely.clone();
         Ok(train)

@@ -1,8 +1,10 @@
 //! Judging stored rollouts, as a value that is built step by step and then run.
 
+mod model;
 mod report;
 mod run;
 
+pub use model::model_context;
 pub use report::JudgingReport;
 
 use std::path::PathBuf;

@@ -21,6 +21,8 @@ use serde_json::Value;
 
 use crate::pipeline::{Notes, default_catalog};
 
+#[cfg(feature = "model")]
+pub(crate) use models::tokenizer_beside;
 pub use report::{TrainReport, Try};
 pub use tables::training_tables;
 

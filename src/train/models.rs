@@ -66,7 +66,7 @@ const PROJECTIONS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_pr
 /// The tokenizer in the directory of a model; one token per character where there is none, as meed's own
 /// checkpoints have it.
 #[cfg(feature = "model")]
-fn tokenizer_beside(path: &Path) -> Result<Arc<dyn Tokenizer>> {
+pub(crate) fn tokenizer_beside(path: &Path) -> Result<Arc<dyn Tokenizer>> {
     use meed_operators::policy::Characters;
 
     match path.join("tokenizer.json").is_file() {

@@ -41,6 +41,7 @@ impl Train {
         let judges = Judges::new(vec![outcome])?.reward("outcome")?;
         let checkpoints = Checkpoints::new(self.checkpoint_directory());
         let last = checkpoints.path(i64::try_from(self.iterations).unwrap_or(i64::MAX));
+        let model = checkpoints.named("model")?;
         let mut report = TrainReport {
             run: lineage.run.clone(),
             dataset: dataset.clone(),
@@ -50,7 +51,7 @@ impl Train {
             skipped: start,
             stopped_at: None,
             held_out: Vec::new(),
-            model: last.display().to_string(),
+            model: model.display().to_string(),
             seconds: 0.0,
             queries: closing::queries(&dataset),
         };
@@ -87,6 +88,7 @@ impl Train {
             .schedule(self.built_schedule()?)
             .minibatches(self.passes, Cut::Steps(self.minibatches))
             .checkpoints(checkpoints)
+            .export(model)
             .replay(replay::stored_from(&catalog, &dataset, start)?)
             .observe(self.observing(&lineage.run));
         if reads("token_ref_logprobs") || self.measures_divergence()? {

@@ -44,7 +44,8 @@ fn rows(folder: &TempDir, query: &str) -> RecordBatch {
 
 /// Everything that a run has computed, as text by table; how long it took is left out.
 fn computed(folder: &TempDir, dataset: &str) -> BTreeMap<&'static str, Vec<String>> {
-    let tables = [("rollouts", ""), ("scores", "_scores"), ("advantages", "_advantages"), ("updates", "_updates")];
+    let tables =
+        [("rollouts", ""), ("scores", "_scores"), ("advantages", "_advantages"), ("updates", "_updates")];
     let table = |(name, suffix): (&'static str, &str)| {
         let rows = rows(folder, &format!("select * from {dataset}{suffix}"));
         let timed = |name: &str| name == "wall_ms" || name == "latency_ms";
@@ -155,7 +156,11 @@ fn a_killed_run_equals_one_that_was_not() {
         let (name, mut kills) = (format!("killed{staleness}"), 0);
         for attempt in 0.. {
             assert!(attempt < 40, "the run makes no progress");
-            let mut child = train(&folder, &name, &more).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a start");
+            let mut child = train(&folder, &name, &more)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("a start");
             let patience = whole.mul_f64(0.3 + 0.5 * random.unit());
             let began = Instant::now();
             let status = loop {

@@ -299,6 +299,10 @@ impl Learner for LocalLearner {
         Ok(())
     }
 
+    fn export(&self, directory: &Path) -> Result<()> {
+        super::load::save(&self.weights, directory)
+    }
+
     fn saved_policy(&self, directory: &Path) -> Result<Arc<dyn Policy>> {
         let saved = checkpoint::read(directory)?;
         let weights = self.weights.snapshot()?;

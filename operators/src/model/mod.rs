@@ -1,5 +1,6 @@
 //! Policy models in candle, trainable on the CPU.
 
+mod attention;
 mod backward;
 mod checkpoint;
 pub mod config;
@@ -10,10 +11,11 @@ mod learner;
 pub mod load;
 pub mod ops;
 pub mod packing;
-mod transformer;
 pub mod tokenizer;
+mod transformer;
 pub mod weights;
 
+pub use attention::LocalAttention;
 pub use generate::LocalPolicy;
 pub use learner::{LearnerOptions, LocalLearner};
 pub use transformer::{Scored, Transformer};

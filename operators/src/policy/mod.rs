@@ -190,6 +190,12 @@ pub trait Learner: Send {
     /// Continues from a directory that [`Learner::save`] wrote: the same bits as if it had never stopped.
     fn load(&mut self, directory: &Path) -> Result<()>;
 
+    /// Writes the weights alone, adapters merged, in a form that other programs read.
+    ///
+    /// # Errors
+    /// A directory that cannot be written.
+    fn export(&self, directory: &Path) -> Result<()>;
+
     /// The policy of a saved directory, without touching the learner: for restarts with staleness.
     fn saved_policy(&self, directory: &Path) -> Result<Arc<dyn Policy>>;
 }

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::Float64Type;
-use meed_operators::judge::{JudgeContext, Judges};
+use meed_operators::judge::{JudgeContext, Judges, RoundJudges};
 use meed_operators::policy::{Policy, Sampling};
 use meed_operators::sample::{History, Prompt, SampleRequest, Sampler};
 use meed_operators::{Error, Place, Result};
-
-use super::stages::Asked;
 
 /// What an evaluation found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,7 +42,7 @@ pub async fn evaluate(
         tokenizer: Some(sampler.tokenizer.clone()),
         ..JudgeContext::default()
     };
-    let asked = Asked { judges: judges.clone(), context };
+    let asked = RoundJudges { judges: judges.clone(), context };
     let request =
         SampleRequest { policy, prompts, iteration: 0, seed: 0, judge: &asked, history: &History::default() };
     let sampled = sampler.sample(request).await?;

@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use meed_operators::columns::Table;
 use meed_operators::engine::{Loop, SampleCall, Work, owner_of_group, rows_of, table_of};
-use meed_operators::judge::{JudgeContext, Judges};
+use meed_operators::judge::{JudgeContext, Judges, RoundJudges};
 use meed_operators::policy::Tokenizer;
 use meed_operators::sample::{JudgeRollouts, JudgedRollouts, Prompt, SampleRequest, Sampler};
 use meed_operators::{Error, Result};
@@ -36,20 +36,6 @@ pub(super) struct Stages {
     pub(super) staleness: u64,
 }
 
-/// Judges with the policy that an epoch is sampled by.
-pub(super) struct Asked {
-    pub(super) judges: Judges,
-    pub(super) context: JudgeContext,
-}
-
-#[async_trait]
-impl JudgeRollouts for Asked {
-    async fn judge_rollouts(&self, rollouts: RecordBatch) -> Result<JudgedRollouts> {
-        let judged = self.judges.judge(rollouts, &self.context).await?;
-        Ok(JudgedRollouts { rollouts: judged.rollouts, scores: vec![judged.scores] })
-    }
-}
-
 /// Leaves the judging to the operator after sample.
 struct Later;
 
@@ -62,7 +48,7 @@ impl JudgeRollouts for Later {
 
 impl Stages {
     /// Judges for an epoch, in the order of its policy.
-    fn asked(&self, epoch: u64) -> Result<(Published, Asked)> {
+    fn asked(&self, epoch: u64) -> Result<(Published, RoundJudges)> {
         let published = self.policies.get(version_of(epoch, self.staleness))?;
         let tokenizer: Arc<dyn Tokenizer> = self.sampler.tokenizer.clone();
         let context = JudgeContext {
@@ -70,7 +56,7 @@ impl Stages {
             tokenizer: Some(tokenizer),
             ..JudgeContext::default()
         };
-        Ok((published, Asked { judges: self.judges.clone(), context }))
+        Ok((published, RoundJudges { judges: self.judges.clone(), context }))
     }
 }
 

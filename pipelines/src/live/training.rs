@@ -1,8 +1,9 @@
 //! Training as a value that is built step by step and then run.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use meed_operators::engine::{LiveReport, LiveRun, RunOptions, Sink, execute};
 use meed_operators::judge::Judges;
@@ -36,6 +37,7 @@ pub struct Training {
     epochs: u64,
     learned_judges: Vec<LearnedJudge>,
     checkpoints: Option<Checkpoints>,
+    export: Option<PathBuf>,
     replay: Replay,
     stop_at: Option<f64>,
     observe: Observe,
@@ -82,6 +84,7 @@ impl Training {
             epochs: 1,
             learned_judges: Vec::new(),
             checkpoints: None,
+            export: None,
             replay: BTreeMap::new(),
             stop_at: None,
             observe: Arc::new(|_| ()),
@@ -148,6 +151,12 @@ impl Training {
         self
     }
 
+    /// Where the trained weights go when the run is over, for other programs to read.
+    pub fn export(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.export = Some(directory.into());
+        self
+    }
+
     /// Rows of epochs that an earlier attempt committed without their update.
     pub fn replay(mut self, replay: Replay) -> Self {
         self.replay = replay;
@@ -197,12 +206,14 @@ impl Training {
             (self.stop_at, stopped.clone()),
             self.observe,
         );
+        let updater = Arc::new(Mutex::new(updater));
+        let trained = updater.clone();
         let stages = Stages {
             prompts: self.prompts,
             sampler: Arc::new(self.sampler),
             judges: self.judges,
             policies: policies.clone(),
-            updater: Arc::new(Mutex::new(updater)),
+            updater,
             replay: Arc::new(self.replay),
             stopped: stopped.clone(),
             seed,
@@ -224,6 +235,9 @@ impl Training {
         runtime.shutdown_background();
         let run = reports?.into_iter().next();
         let run = run.ok_or_else(|| Error::usage("a run needs at least one worker", ""))?;
+        if let Some(directory) = &self.export {
+            trained.lock().unwrap_or_else(PoisonError::into_inner).learner().export(directory)?;
+        }
         let stopped = stopped.load(Ordering::Acquire);
         Ok(TrainingReport {
             run,
@@ -239,8 +253,11 @@ impl Training {
         let mut state = RunState::default();
         if let Some(checkpoints) = &self.checkpoints {
             if start == 0 && !checkpoints.has(0) {
-                let beside: Vec<(&str, &dyn Learner)> =
-                    self.learned_judges.iter().map(|judge| (judge.signal.as_str(), judge.learner.as_ref())).collect();
+                let beside: Vec<(&str, &dyn Learner)> = self
+                    .learned_judges
+                    .iter()
+                    .map(|judge| (judge.signal.as_str(), judge.learner.as_ref()))
+                    .collect();
                 checkpoints.save(0, self.learner.as_ref(), &beside, &state)?;
             } else {
                 state = checkpoints.load(version, self.learner.as_mut())?;

@@ -124,9 +124,10 @@ impl TrainingRows {
             offsets: batch.offsets.clone(),
             groups: renumbered(rollouts.iter().map(|&row| self.groups[row])),
             steps: self.steps.as_ref().map(|steps| {
-                let ends = rollouts.iter().zip(&batch.offsets).flat_map(|(&rollout, &start)| {
-                    steps[rollout].iter().map(move |end| start + end)
-                });
+                let ends = rollouts
+                    .iter()
+                    .zip(&batch.offsets)
+                    .flat_map(|(&rollout, &start)| steps[rollout].iter().map(move |end| start + end));
                 std::iter::once(0).chain(ends).collect()
             }),
             mask: batch.mask.clone(),

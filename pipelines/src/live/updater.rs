@@ -101,6 +101,11 @@ impl Updater {
         Updater { learner, settings, judges, state, checkpoints, policies, aim, observe }
     }
 
+    /// The learner as it is.
+    pub fn learner(&self) -> &dyn Learner {
+        self.learner.as_ref()
+    }
+
     /// Everything from the rollouts of an epoch to a new policy: scores of the learner, credit,
     /// optimiser steps, publication, checkpoint. Returns the rows to write.
     ///

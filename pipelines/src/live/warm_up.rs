@@ -1,12 +1,12 @@
 //! Supervised warm-up: the learner imitates given solutions before it is trained by reinforcement.
 
-use crate::tasks::Demonstration;
+use crate::tasks::{Demonstration, Said};
 use meed_operators::Result;
 use meed_operators::objectives::Loss;
-use meed_operators::policy::{Learner, TokenBatch, TokenScores, Tokenizer};
+use meed_operators::policy::{Learner, TokenBatch, TokenScores};
 use meed_operators::random::RandomKey;
+use meed_operators::sample::Sampler;
 use meed_operators::update::{Cut, minibatches};
-
 
 /// How to warm up.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,18 +22,18 @@ pub struct WarmUp {
 }
 
 /// Minimises the mean negative log-likelihood per token of what the policy says in the solutions. Returns
-/// the loss of every step.
+/// the loss of every step. The sampler says how turns end.
 ///
 /// # Errors
 /// Solutions that the tokenizer cannot write; failures of the learner.
 pub fn warm_up(
     learner: &mut dyn Learner,
-    tokenizer: &dyn Tokenizer,
+    sampler: &Sampler,
     solutions: &[Demonstration],
     settings: &WarmUp,
 ) -> Result<Vec<f64>> {
     let encoded: Vec<Encoded> =
-        solutions.iter().map(|solution| Encoded::new(solution, tokenizer)).collect::<Result<_>>()?;
+        solutions.iter().map(|solution| Encoded::new(solution, sampler)).collect::<Result<_>>()?;
     let mut losses = Vec::with_capacity(settings.steps);
     let mut rest: Vec<Vec<usize>> = Vec::new();
     let mut passes = 0;
@@ -64,7 +64,11 @@ struct Encoded {
 }
 
 impl Encoded {
-    fn new(solution: &Demonstration, tokenizer: &dyn Tokenizer) -> Result<Self> {
+    /// The end token follows where the solution does not end with the end of a turn, after which it is the
+    /// environment that ends the episode.
+    fn new(solution: &Demonstration, sampler: &Sampler) -> Result<Self> {
+        let tokenizer = sampler.tokenizer.as_ref();
+        let turn_end = sampler.environments.as_ref().and_then(|environments| environments.turn_end());
         let mut encoded = Encoded {
             prompt: tokenizer.encode(&solution.prompt.text)?,
             tokens: Vec::new(),
@@ -74,8 +78,11 @@ impl Encoded {
             encoded.tokens.extend(tokenizer.encode(&said.text)?);
             encoded.mask.resize(encoded.tokens.len(), said.policy);
         }
-        encoded.tokens.push(tokenizer.end());
-        encoded.mask.push(true);
+        let ends_by_policy = |said: &Said| said.policy && turn_end.is_none_or(|end| !said.text.ends_with(end));
+        if solution.said.last().is_some_and(ends_by_policy) {
+            encoded.tokens.push(tokenizer.end());
+            encoded.mask.push(true);
+        }
         Ok(encoded)
     }
 }

@@ -165,6 +165,10 @@ impl Learner for Bigram {
         Ok(())
     }
 
+    fn export(&self, directory: &Path) -> Result<()> {
+        self.save(directory)
+    }
+
     fn saved_policy(&self, directory: &Path) -> Result<Arc<dyn Policy>> {
         let mut saved = Bigram::new();
         saved.load(directory)?;

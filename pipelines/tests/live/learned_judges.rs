@@ -27,7 +27,8 @@ const BY_JUDGE: Recipe = Recipe {
     parameters: &[],
     plan: |_| {
         let ratio = signal("token_prm_logprobs") - signal("token_ref_logprobs");
-        let outcome = signal("reward") - meed_operators::credit::mean(signal("reward"), meed_operators::credit::group());
+        let outcome = signal("reward")
+            - meed_operators::credit::mean(signal("reward"), meed_operators::credit::group());
         let mean = ratio.reduce(meed_operators::credit::ROLLOUT, Reduction::Mean);
         Ok(Credit::new().advantage(outcome + 0.1 * mean).into())
     },
