@@ -13,9 +13,9 @@ fn main() -> Result<()> {
     let mut learner = LocalLearner::new(weights, optimizer, LearnerOptions::default())?;
     let solutions: Vec<_> = (0..512).map(|index| problems.warm_up(index)).collect::<Result<_>>()?;
     let supervised = WarmUp { steps: 40, batch: 64, learning_rate: 3e-3, seed: 7 };
-    warm_up(&mut learner, &Characters, &solutions, &supervised)?;
 
     let sampler = Sampler::new(Arc::new(Characters), 8, task.limits(1).max_tokens);
+    warm_up(&mut learner, &sampler, &solutions, &supervised)?;
     let judges = Judges::new(vec![Arc::new(TaskJudge::outcome(task))])?.reward("outcome")?;
     let objective = find_objective("ppo_clip")?.with(&[("clip_high".into(), 0.28.into())])?;
     let catalog = Catalog::open("memory://closed-loop")?;

@@ -65,7 +65,7 @@ impl Train {
             match checkpoints.has(0) {
                 true => learner.load(&checkpoints.path(0))?,
                 false => {
-                    self.warm_up(learner.as_mut(), &problems, tokenizer.as_ref())?;
+                    self.warm_up(learner.as_mut(), &problems, &sampler)?;
                     checkpoints.save(0, learner.as_ref(), &[], &RunState::default())?;
                 }
             }
@@ -128,18 +128,13 @@ impl Train {
         Ok(sampler)
     }
 
-    fn warm_up(
-        &self,
-        learner: &mut dyn Learner,
-        problems: &Problems,
-        tokenizer: &dyn Tokenizer,
-    ) -> Result<()> {
+    fn warm_up(&self, learner: &mut dyn Learner, problems: &Problems, sampler: &Sampler) -> Result<()> {
         if self.warm_up.steps == 0 {
             return Ok(());
         }
         let solutions = (0..self.solutions).map(|index| problems.warm_up(index));
         let solutions: Vec<_> = solutions.collect::<Result<_>>()?;
-        let losses = warm_up(learner, tokenizer, &solutions, &WarmUp { seed: self.seed, ..self.warm_up })?;
+        let losses = warm_up(learner, sampler, &solutions, &WarmUp { seed: self.seed, ..self.warm_up })?;
         let tail = &losses[losses.len().saturating_sub(20)..];
         let mean = tail.iter().sum::<f64>() / tail.len().max(1) as f64;
         let (steps, count) = (losses.len(), solutions.len());

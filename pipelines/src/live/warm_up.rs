@@ -78,7 +78,8 @@ impl Encoded {
             encoded.tokens.extend(tokenizer.encode(&said.text)?);
             encoded.mask.resize(encoded.tokens.len(), said.policy);
         }
-        let ends_by_policy = |said: &Said| said.policy && turn_end.is_none_or(|end| !said.text.ends_with(end));
+        let ends_by_policy =
+            |said: &Said| said.policy && turn_end.is_none_or(|end| !said.text.ends_with(end));
         if solution.said.last().is_some_and(ends_by_policy) {
             encoded.tokens.push(tokenizer.end());
             encoded.mask.push(true);
