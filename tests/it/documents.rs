@@ -13,7 +13,7 @@ use meed_catalog::FUNCTIONS;
 use meed_connectors::import::IMPORTERS;
 use meed_operators::columns::{ColumnType, Table};
 use meed_pipelines::presets::PRESETS;
-use meed_pipelines::{JUDGES, RECIPES, find};
+use meed_pipelines::{JUDGES, Kind, RECIPES, find};
 
 /// Compares a file of `docs` with what the code would write, or writes it where that is asked for.
 fn generated(name: &str, wanted: &str) {
@@ -93,6 +93,11 @@ fn recipes() {
     for recipe in RECIPES {
         writeln!(text, "\n## {}\n\n{}.\n", recipe.name, sentence(recipe.title)).expect("text");
         writeln!(text, "- Source: {}", recipe.citation).expect("text");
+        if recipe.kind == Kind::Advantage {
+            let (objective, settings) = recipe.objective;
+            let settings: String = settings.iter().map(|(name, value)| format!(", `{name}={value}`")).collect();
+            writeln!(text, "- Trained with: [`{objective}`](objectives.md#{objective}){settings}").expect("text");
+        }
         if !recipe.fidelity.is_empty() {
             writeln!(text, "- Against the reference: {}", recipe.fidelity).expect("text");
         }
@@ -115,6 +120,54 @@ fn recipes() {
         writeln!(text, "| `{name}` | {} | {} |", cell(meaning), recipes.join(", ")).expect("text");
     }
     generated("recipes.md", &text);
+}
+
+#[test]
+fn objectives() {
+    let mut text = String::from(
+        "# Objectives\n\n\
+         Generated from the list in `pipelines/src/objectives/mod.rs`. An objective is what update minimises, with its \
+         gradient with respect to log-probabilities written out. `meed train --objective <name>` chooses one, \
+         `--set objective.<parameter>=<value>` sets a parameter, and `--set objective.preset=<system>` the \
+         conventions of a system. In formulas `r` is the importance ratio and `A` the advantage.\n\n\
+         | objective | what it is | formula |\n|---|---|---|\n",
+    );
+    for objective in meed_pipelines::objectives::objectives() {
+        let (title, formula) = (cell(objective.title), cell(objective.formula));
+        writeln!(text, "| [`{0}`](#{0}) | {title} | `{formula}` |", objective.name).expect("text");
+    }
+    let mut meanings: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for objective in meed_pipelines::objectives::objectives() {
+        writeln!(text, "\n## {}\n\n{}.\n", objective.name, sentence(objective.title)).expect("text");
+        if !objective.citation.is_empty() {
+            writeln!(text, "- Source: {}", objective.citation).expect("text");
+        }
+        if !objective.fidelity().is_empty() {
+            writeln!(text, "- Against the reference: {}", objective.fidelity()).expect("text");
+        }
+        let declared = objective.declared();
+        let defaults: Vec<String> =
+            declared.iter().map(|parameter| format!("`{}={}`", parameter.name, parameter.default)).collect();
+        writeln!(
+            text,
+            "- Parameters: {}",
+            if defaults.is_empty() { "none".to_owned() } else { defaults.join(", ") }
+        )
+        .expect("text");
+        for parameter in declared {
+            meanings.entry((parameter.name, parameter.meaning)).or_default().insert(objective.name);
+        }
+    }
+    text.push_str("\n# Parameters\n\n| parameter | meaning | objectives |\n|---|---|---|\n");
+    for ((name, meaning), objectives) in meanings {
+        let objectives: Vec<&str> = objectives.into_iter().collect();
+        let users = match objectives.len() {
+            1..=8 => objectives.join(", "),
+            many => format!("{many} objectives"),
+        };
+        writeln!(text, "| `{name}` | {} | {users} |", cell(meaning)).expect("text");
+    }
+    generated("objectives.md", &text);
 }
 
 /// What `grpo` under a preset gives the rollouts of one group; `none` for those that it leaves out.
