@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::elementary::sigmoid;
+use super::elementary::{LANES, sigmoid};
 use super::{ROWS, values, vectorize, with_both};
 
 /// `silu(gate) * up` of rows that hold the gates and then the ups: `[rows, 2 width]` to `[rows, width]`.
@@ -12,6 +12,13 @@ use super::{ROWS, values, vectorize, with_both};
 /// A tensor of another rank, or of odd width.
 pub fn swiglu(gate_up: &Tensor) -> Result<Tensor> {
     gate_up.apply_op1(Swiglu)
+}
+
+/// Derivatives with respect to a gate and an up.
+#[inline(always)]
+fn derivatives(gate: f32, up: f32, grad: f32) -> (f32, f32) {
+    let s = sigmoid(gate);
+    (grad * up * s * (1.0 + gate * (1.0 - s)), grad * gate * s)
 }
 
 /// The gradient of the gates and ups: `silu'(g) = s (1 + g (1 - s))` with `s = 1 / (1 + e^-g)`.
@@ -29,12 +36,24 @@ pub(crate) fn swiglu_backward(input: &Tensor, grad: &Tensor) -> Result<Tensor> {
                     for ((dx, x), dy) in rows.zip(grad.chunks_exact(width)) {
                         let (gate, up) = x.split_at(width);
                         let (dgate, dup) = dx.split_at_mut(width);
-                        for ((((dgate, dup), &gate), &up), &dy) in
-                            dgate.iter_mut().zip(dup).zip(gate).zip(up).zip(dy)
-                        {
-                            let s = sigmoid(gate);
-                            *dup = dy * gate * s;
-                            *dgate = dy * up * s * (1.0 + gate * (1.0 - s));
+                        let (gates, gate) = gate.as_chunks::<LANES>();
+                        let (ups, up) = up.as_chunks::<LANES>();
+                        let (dys, dy) = dy.as_chunks::<LANES>();
+                        let (dgates, dgate) = dgate.as_chunks_mut::<LANES>();
+                        let (dups, dup) = dup.as_chunks_mut::<LANES>();
+                        let chunks = dgates.iter_mut().zip(dups).zip(gates).zip(ups).zip(dys);
+                        for ((((dgate, dup), gate), up), dy) in chunks {
+                            // Arrays of their own, because the compiler cannot see that the parts of a row
+                            // do not overlap and would take one element at a time.
+                            let (mut of_gate, mut of_up) = ([0.0; LANES], [0.0; LANES]);
+                            for i in 0..LANES {
+                                (of_gate[i], of_up[i]) = derivatives(gate[i], up[i], dy[i]);
+                            }
+                            (*dgate, *dup) = (of_gate, of_up);
+                        }
+                        let rest = dgate.iter_mut().zip(dup).zip(gate).zip(up).zip(dy);
+                        for ((((dgate, dup), &gate), &up), &dy) in rest {
+                            (*dgate, *dup) = derivatives(gate, up, dy);
                         }
                     }
                 },
