@@ -1,7 +1,5 @@
 //! How training goes, line by line and at the end as a table.
 
-use std::time::Instant;
-
 use meed::TrainReport;
 use meed::pipelines::live::EpochReport;
 
@@ -13,7 +11,6 @@ const LINES: u64 = 20;
 /// What was seen of the run so far.
 pub struct TrainingLog {
     iterations: u64,
-    began: Instant,
     /// Since the last line.
     open: Stretch,
     rows: Vec<Vec<String>>,
@@ -30,19 +27,17 @@ struct Stretch {
     zero_variance: f64,
     groups: f64,
     tokens: f64,
+    seconds: f64,
     without_reward: usize,
 }
 
 impl TrainingLog {
     pub fn new(iterations: u64) -> Self {
-        TrainingLog { iterations, began: Instant::now(), open: Stretch::default(), rows: Vec::new() }
+        TrainingLog { iterations, open: Stretch::default(), rows: Vec::new() }
     }
 
     /// Takes in an iteration; a line where it is time for one.
     pub fn add(&mut self, report: &EpochReport) -> Option<String> {
-        if self.rows.is_empty() && self.open.epochs == 0.0 {
-            self.began = Instant::now();
-        }
         self.open.add(report);
         let done = report.epoch + 1;
         let every = self.iterations.div_ceil(LINES).max(1);
@@ -50,9 +45,7 @@ impl TrainingLog {
             return None;
         }
         let stretch = std::mem::take(&mut self.open);
-        let seconds = self.began.elapsed().as_secs_f64();
-        self.began = Instant::now();
-        let row = stretch.row(done, seconds);
+        let row = stretch.row(done);
         let line = HEAD.iter().zip(&row).map(|(name, value)| format!("{name} {value}"));
         let line = line.collect::<Vec<_>>().join("  ");
         self.rows.push(row);
@@ -95,10 +88,11 @@ impl Stretch {
         self.zero_variance += report.steps.first().map_or(0.0, |step| step.zero_variance_groups as f64);
         self.groups += report.groups as f64;
         self.tokens += report.sampled_tokens as f64;
+        self.seconds += report.seconds;
         self.without_reward += report.without_reward;
     }
 
-    fn row(&self, iteration: u64, seconds: f64) -> Vec<String> {
+    fn row(&self, iteration: u64) -> Vec<String> {
         let per_epoch = |sum: f64| sum / self.epochs.max(1.0);
         vec![
             iteration.to_string(),
@@ -107,7 +101,7 @@ impl Stretch {
             format!("{:.3}", per_epoch(self.entropy)),
             self.divergence.map_or("-".to_owned(), |sum| format!("{:.4}", per_epoch(sum))),
             format!("{:.0}/{:.0}", per_epoch(self.zero_variance), per_epoch(self.groups)),
-            format!("{:.0}", self.tokens / seconds.max(1e-9)),
+            format!("{:.0}", self.tokens / self.seconds.max(1e-9)),
         ]
     }
 }

@@ -26,6 +26,8 @@ impl Train {
         let began = Instant::now();
         let recipe = self.recipe_settings()?;
         let objective = self.built_objective()?;
+        let schedule = self.built_schedule()?;
+        Training::check(&self.options)?;
         let lineage = self.lineage(&recipe)?;
         let problems = Problems::new(self.task, self.level(), self.seed)?;
         let held_out = problems.held_out(self.held_out)?;
@@ -85,7 +87,7 @@ impl Train {
             .epochs(self.iterations)
             .staleness(self.staleness)
             .seed(self.seed)
-            .schedule(self.built_schedule()?)
+            .schedule(schedule)
             .minibatches(self.passes, Cut::Steps(self.minibatches))
             .checkpoints(checkpoints)
             .export(model)

@@ -95,8 +95,10 @@ fn recipes() {
         writeln!(text, "- Source: {}", recipe.citation).expect("text");
         if recipe.kind == Kind::Advantage {
             let (objective, settings) = recipe.objective;
-            let settings: String = settings.iter().map(|(name, value)| format!(", `{name}={value}`")).collect();
-            writeln!(text, "- Trained with: [`{objective}`](objectives.md#{objective}){settings}").expect("text");
+            let settings: String =
+                settings.iter().map(|(name, value)| format!(", `{name}={value}`")).collect();
+            writeln!(text, "- Trained with: [`{objective}`](objectives.md#{objective}){settings}")
+                .expect("text");
         }
         if !recipe.fidelity.is_empty() {
             writeln!(text, "- Against the reference: {}", recipe.fidelity).expect("text");

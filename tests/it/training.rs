@@ -18,12 +18,15 @@ fn train(folder: &TempDir, to: &str, more: &[&str]) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_meed"));
     program
         .current_dir(folder.path())
-        .args(["train", "--task", "arithmetic", "--difficulty", "1", "--model", "16x1x2x32", "--to", to])
-        .args(["--iterations", "12", "--prompts", "6", "--group-size", "4", "--warm-up", "20"])
+        .args(["train", "--task", "arithmetic", "--difficulty", "1", "--model", "32x1x2x64", "--to", to])
+        .args(["--prompts", "6", "--group-size", "4", "--warm-up", "250"])
         .args(["--held-out", "16", "--commit-interval", "0"])
         .args(more)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    if !more.contains(&"--iterations") {
+        program.args(["--iterations", "12"]);
+    }
     program
 }
 

@@ -10,7 +10,6 @@ use super::imported::{BadRow, Imported, ReportHandle};
 use super::lines::{Line, Lines, type_of};
 use super::{ImportOptions, Importer, Rollout, RowBuilder, Step};
 use crate::store::Location;
-use meed_operators::judge::verifiers::calculations_correct;
 
 /// Reads `example_model_solutions.jsonl` of grade-school-math and files like it: objects with
 /// `question`, `ground_truth`, and a solution per model.

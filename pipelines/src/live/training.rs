@@ -175,18 +175,27 @@ impl Training {
         self
     }
 
+    /// Refuses options that training cannot work with.
+    ///
+    /// # Errors
+    /// Several processes.
+    pub fn check(options: &RunOptions) -> Result<()> {
+        match options.processes()? {
+            1 => Ok(()),
+            _ => Err(Error::usage(
+                "training runs in one process",
+                "use --workers for more threads; weights do not travel between processes",
+            )),
+        }
+    }
+
     /// Runs until the last epoch is committed to the sink, from the first one that is not.
     ///
     /// # Errors
     /// The fault that ended the run, with operator and epoch; checkpoints that a resumed run needs and
     /// that are gone.
     pub fn run(mut self, sink: Arc<dyn Sink>, options: &RunOptions) -> Result<TrainingReport> {
-        if options.processes()? > 1 {
-            return Err(Error::usage(
-                "training runs in one process",
-                "use --workers for more threads; weights do not travel between processes",
-            ));
-        }
+        Self::check(options)?;
         let staleness = self.update.staleness;
         let start = sink.committer()?.resume_at()?.min(self.epochs);
         let policies = Policies::default();

@@ -68,6 +68,8 @@ pub struct EpochReport {
     pub reward_mean: Option<f64>,
     /// Share of rollouts with a reward of at least 1.
     pub pass_rate: Option<f64>,
+    /// Wall-clock seconds since the update before it, or since the loop began.
+    pub seconds: f64,
     /// Its optimiser steps.
     pub steps: Vec<UpdateRow>,
 }
@@ -82,6 +84,8 @@ pub(super) struct Updater {
     policies: Policies,
     aim: Aim,
     observe: Arc<dyn Fn(&EpochReport) + Send + Sync>,
+    /// When the last epoch was done.
+    since: Instant,
 }
 
 /// The pass rate at which sampling ends, and the first epoch that is not sampled any more.
@@ -98,7 +102,17 @@ impl Updater {
         aim: Aim,
         observe: Arc<dyn Fn(&EpochReport) + Send + Sync>,
     ) -> Self {
-        Updater { learner, settings, judges, state, checkpoints, policies, aim, observe }
+        Updater {
+            learner,
+            settings,
+            judges,
+            state,
+            checkpoints,
+            policies,
+            aim,
+            observe,
+            since: Instant::now(),
+        }
     }
 
     /// The learner as it is.
@@ -179,6 +193,8 @@ impl Updater {
         self.policies.forget_below(version_of(epoch + 1, self.settings.staleness));
         if !report.steps.is_empty() {
             written.push(rows_of(Table::Updates, &update_rows(&report.steps)?)?);
+            report.seconds = self.since.elapsed().as_secs_f64();
+            self.since = Instant::now();
             (self.observe)(&report);
         }
         Ok(written)
