@@ -230,6 +230,9 @@ pub struct TrainArguments {
     /// Temperature of sampling
     #[arg(long, value_name = "T")]
     pub temperature: Option<f64>,
+    /// What changes the weights: adamw or galore [default: adamw]
+    #[arg(long, value_name = "NAME")]
+    pub optimizer: Option<String>,
     /// Highest learning rate
     #[arg(long, value_name = "RATE")]
     pub learning_rate: Option<f64>,

@@ -66,6 +66,7 @@ impl TrainArguments {
         train.pool = self.pool;
         train.group_size = self.group_size.unwrap_or(defaults.group_size);
         train.temperature = self.temperature.unwrap_or(defaults.temperature);
+        train.optimizer = self.optimizer.clone().unwrap_or(defaults.optimizer);
         train.learning_rate = self.learning_rate.unwrap_or(defaults.learning_rate);
         train.schedule = self.schedule.clone().unwrap_or(defaults.schedule);
         train.minibatches = self.minibatches.unwrap_or(defaults.minibatches);

@@ -61,6 +61,8 @@ pub struct Train {
     pub group_size: usize,
     /// Temperature of sampling.
     pub temperature: f64,
+    /// What changes the weights: `adamw` or `galore`.
+    pub optimizer: String,
     /// Highest learning rate.
     pub learning_rate: f64,
     /// Schedule of the learning rate, by name.
@@ -118,6 +120,7 @@ impl Train {
             pool: None,
             group_size: 8,
             temperature: 1.0,
+            optimizer: "adamw".to_owned(),
             learning_rate: 3e-4,
             schedule: "constant".to_owned(),
             minibatches: 1,

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use meed_operators::Result;
 use meed_operators::policy::{Learner, Tokenizer};
+use meed_operators::{Error, Result};
 
 use super::Train;
 
@@ -26,7 +26,7 @@ impl Train {
         use meed_operators::model::{LearnerOptions, LocalLearner, load};
         use meed_operators::policy::Characters;
         use meed_operators::random::RandomKey;
-        use meed_operators::update::{AdamW, AdamWOptions};
+        use meed_operators::update::{AdamW, AdamWOptions, Galore, GaloreOptions, Optimizer};
 
         let key = RandomKey::new(self.seed, 0, "weights", "");
         let path = Path::new(&self.model);
@@ -45,7 +45,18 @@ impl Train {
             }
             None => weights,
         };
-        let optimizer = Box::new(AdamW::new(AdamWOptions::default()));
+        let optimizer: Box<dyn Optimizer> = match self.optimizer.as_str() {
+            "adamw" => Box::new(AdamW::new(AdamWOptions::default())),
+            "galore" => {
+                Box::new(Galore::new(GaloreOptions { rank: GALORE_RANK, ..GaloreOptions::default() }))
+            }
+            other => {
+                return Err(Error::usage(
+                    format!("there is no optimiser `{other}`"),
+                    "optimisers: adamw, galore",
+                ));
+            }
+        };
         let learner = LocalLearner::new(weights, optimizer, LearnerOptions::default())?;
         Ok(Model { learner: Box::new(learner), tokenizer })
     }
@@ -53,12 +64,16 @@ impl Train {
     /// The program was built without models.
     #[cfg(not(feature = "model"))]
     pub(super) fn build_model(&self, _value_head: bool) -> Result<Model> {
-        Err(meed_operators::Error::usage(
+        Err(Error::usage(
             "this program was built without models",
             "build it with the feature `model`, which is on unless it was turned off",
         ))
     }
 }
+
+/// Rank of projected gradients: a quarter of the width of the default model.
+#[cfg(feature = "model")]
+const GALORE_RANK: usize = 32;
 
 #[cfg(feature = "model")]
 const PROJECTIONS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];

@@ -76,6 +76,7 @@ impl Train {
             "pool": self.pool,
             "group_size": self.group_size,
             "temperature": self.temperature,
+            "optimizer": self.optimizer,
             "learning_rate": self.learning_rate,
             "schedule": self.schedule,
             "minibatches": self.minibatches,

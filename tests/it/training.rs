@@ -201,6 +201,8 @@ fn what_does_not_fit_is_a_usage_error() {
         (&["--objective", "pppo"], "ppo_clip"),
         (&["--schedule", "sometimes"], "cosine"),
         (&["--model", "huge"], "small"),
+        (&["--optimizer", "sgd"], "galore"),
+        (&["--strategy", "greedy"], "refill"),
         (&["--set", "objective.clip_hihg=1"], "clip_high"),
         (&["--", "-n", "2", "-p", "0"], "one process"),
     ] {
