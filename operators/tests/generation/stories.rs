@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use meed_operators::model::{LocalPolicy, load};
-use meed_operators::policy::{Continuation, Policy, Sampling, TokenBatch};
+use meed_operators::model::{LearnerOptions, LocalLearner, LocalPolicy, load};
+use meed_operators::objectives::Loss;
+use meed_operators::policy::{Continuation, Learner, Policy, Sampling, TokenBatch, TokenScores};
 use meed_operators::random::RandomKey;
+use meed_operators::update::{AdamW, AdamWOptions};
 
 use crate::plain::{Plain, PlainLayer, softmax};
 
@@ -128,5 +130,50 @@ fn sampled_logprobs_are_recomputed() {
             let (want, _) = softmax(&expected[ask.context.len() - 1 + i].0, *token, 0.8);
             assert!((f64::from(*logprob) - want).abs() < 1e-4, "{logprob} {want}");
         }
+    }
+}
+
+/// Sampled continuations get advantages of 1 and -1 in turn; one update on them must raise the likelihood
+/// of the first and lower that of the others.
+#[test]
+fn one_update_moves_log_probabilities_in_the_direction_of_the_advantages() {
+    let Some(path) = path() else { return };
+    let weights = load::model(&path).unwrap();
+    let optimizer = Box::new(AdamW::new(AdamWOptions::default()));
+    let mut learner = LocalLearner::new(weights, optimizer, LearnerOptions::default()).unwrap();
+    let policy = learner.policy().unwrap();
+    let asked: Vec<Continuation> = (0..8)
+        .map(|number| Continuation {
+            context: vec![1, 403, 407, 261],
+            key: RandomKey::new(number, 0, "stories", "update"),
+            position: 0,
+            max_tokens: 24,
+        })
+        .collect();
+    let sampled = policy.generate(&asked, &Sampling::default()).unwrap();
+    let mut batch = TokenBatch::default();
+    let mut advantages = Vec::new();
+    for (number, (asked, sampled)) in asked.iter().zip(&sampled).enumerate() {
+        batch.push(&asked.context, &sampled.tokens, &vec![true; sampled.tokens.len()]);
+        advantages.extend(vec![if number % 2 == 0 { 1.0 } else { -1.0 }; sampled.tokens.len()]);
+    }
+    let before = learner.score(&batch, 1.0).unwrap().logprobs;
+    let as_sampled: Vec<f32> = sampled.iter().flat_map(|sampled| sampled.logprobs.clone()).collect();
+    for (sampled, recomputed) in as_sampled.iter().zip(&before) {
+        assert!((sampled - recomputed).abs() < 1e-4, "{sampled} {recomputed}");
+    }
+    let count = advantages.len() as f64;
+    let policy_gradient = |scores: &TokenScores| {
+        let terms = advantages.iter().zip(&scores.logprobs).map(|(advantage, x)| -advantage * f64::from(*x));
+        let logprobs = advantages.iter().map(|advantage| -advantage / count).collect();
+        Ok(Loss { value: terms.sum::<f64>() / count, logprobs, ..Loss::default() })
+    };
+    learner.step(&batch, 1.0, &policy_gradient, 1e-4).unwrap();
+    let after = learner.score(&batch, 1.0).unwrap().logprobs;
+    for number in 0..asked.len() {
+        let range = batch.offsets[number]..batch.offsets[number + 1];
+        let change: f32 = range.map(|token| after[token] - before[token]).sum();
+        let wanted = if number % 2 == 0 { 1.0 } else { -1.0 };
+        assert!(change * wanted > 0.0, "rollout {number} moved by {change}");
     }
 }

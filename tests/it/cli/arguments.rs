@@ -7,7 +7,7 @@ fn help_lists_what_is_built_and_nothing_else() {
     let place = Place::new();
     let help = place.tells(&["--help"]);
     let commands =
-        ["import", "assign", "judge", "recipes", "explain", "compare", "sql", "datasets", "history"];
+        ["import", "assign", "judge", "recipes", "explain", "train", "compare", "sql", "datasets", "history"];
     for command in commands {
         assert!(
             help.lines().any(|line| line.trim_start().starts_with(command)),
@@ -15,7 +15,7 @@ fn help_lists_what_is_built_and_nothing_else() {
         );
         assert!(place.tells(&[command, "--help"]).contains("Usage: meed"), "{command}");
     }
-    for unbuilt in ["serve", "train", "device"] {
+    for unbuilt in ["serve", "device"] {
         assert!(!help.lines().any(|line| line.trim_start().starts_with(unbuilt)), "{unbuilt} is in: {help}");
     }
     let formats = place.tells(&["import", "--help"]);
@@ -49,7 +49,7 @@ fn unknown_names_are_usage_errors_with_near_names() {
     place.refuses(2, &["explain", "gro"], &["grpo"]);
     place.refuses(2, &["sql", "select 1", "--format", "yaml"], &["yaml", "csv"]);
     place.refuses(2, &["assign", "--recipe", "grpo"], &["--from", "--to"]);
-    place.refuses(2, &["train"], &["train"]);
+    place.refuses(2, &["serve"], &["serve"]);
     assert!(!place.path("out.parquet").exists());
 }
 
