@@ -1,4 +1,5 @@
 //! The closed loop, put together by hand: a small network learns to add digits, and its rollouts can be queried.
+#![allow(clippy::print_stdout)]
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! Trains the same small network by several recipes on the calculator task, and compares pass rates by
 //! tokens sampled. `cargo run --release --example compare_training [-- <task> <iterations>]`
+#![allow(clippy::print_stderr, clippy::print_stdout)]
 
 use std::sync::{Arc, Mutex};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::Float32Type;
 use meed_operators::columns::Table;
-use meed_operators::credit::{Credit, Reduction, signal};
+use meed_operators::credit::{Credit, ROLLOUT, Reduction, group, mean, signal};
 use meed_operators::engine::RunOptions;
 use meed_operators::judge::Judges;
 use meed_operators::policy::{Characters, Learner};
@@ -21,20 +21,19 @@ use crate::runs::{Digits, prompts};
 use crate::same_bits::same;
 use crate::tables::Stored;
 
-/// The mean log-ratio of the judge as the advantage.
-const BY_JUDGE: Recipe = Recipe {
-    name: "by_judge",
-    parameters: &[],
-    plan: |_| {
-        let ratio = signal("token_prm_logprobs") - signal("token_ref_logprobs");
-        let outcome = signal("reward")
-            - meed_operators::credit::mean(signal("reward"), meed_operators::credit::group());
-        let mean = ratio.reduce(meed_operators::credit::ROLLOUT, Reduction::Mean);
-        Ok(Credit::new().advantage(outcome + 0.1 * mean).into())
-    },
-    ..GRPO
-};
-const GRPO: Recipe = *meed_pipelines::RECIPES[4];
+/// The outcome and the mean log-ratio of the judge as the advantage.
+fn by_judge() -> Recipe {
+    Recipe {
+        name: "by_judge",
+        parameters: &[],
+        plan: |_| {
+            let ratio = signal("token_prm_logprobs") - signal("token_ref_logprobs");
+            let outcome = signal("reward") - mean(signal("reward"), group());
+            Ok(Credit::new().advantage(outcome + 0.1 * ratio.reduce(ROLLOUT, Reduction::Mean)).into())
+        },
+        ..*find("grpo").unwrap()
+    }
+}
 
 fn attempt(stored: &Stored, checkpoints: &Path, fails_at: Option<u64>) -> meed_operators::Result<()> {
     let sink = stored.sink(fails_at);
@@ -46,12 +45,11 @@ fn attempt(stored: &Stored, checkpoints: &Path, fails_at: Option<u64>) -> meed_o
         objective: Arc::from(find_objective("prime")?.with(&[])?),
         learning_rate: 20.0,
     };
-    let _ = find("grpo")?;
     Training::new(
         Box::new(policy.clone()),
         Sampler::new(Arc::new(Characters), 5, 4),
         Judges::new(vec![Arc::new(Digits)])?.reward("digits")?,
-        RecipeSettings::from(&BY_JUDGE),
+        RecipeSettings::from(&by_judge()),
         Arc::from(find_objective("ppo_clip")?.with(&[])?),
     )
     .prompts(prompts)

@@ -10,9 +10,11 @@ use meed_operators::columns::Table;
 use meed_operators::engine::{Committer, EpochWriter, Receipt, Sink, Tables};
 use meed_operators::{Error, Result};
 
+type Epochs = BTreeMap<u64, Vec<RecordBatch>>;
+
 /// The rows of every table, as committed, by epoch.
 #[derive(Clone, Default)]
-pub struct Stored(Arc<Mutex<BTreeMap<Table, BTreeMap<u64, Vec<RecordBatch>>>>>);
+pub struct Stored(Arc<Mutex<BTreeMap<Table, Epochs>>>);
 
 impl Stored {
     /// Sinks for all tables. The commit of `updates` with this epoch fails.
@@ -33,7 +35,7 @@ impl Stored {
     }
 
     /// Rows of a table by epoch, from one on.
-    pub fn from(&self, table: Table, epoch: u64) -> BTreeMap<u64, Vec<RecordBatch>> {
+    pub fn from(&self, table: Table, epoch: u64) -> Epochs {
         let stored = self.0.lock().unwrap();
         stored
             .get(&table)

@@ -94,7 +94,11 @@ fn rotations() {
     let frequencies = [1.0, 0.1, 0.01];
     let rotation = Arc::new(Rotation::new(&positions, &frequencies));
     let x = random(&[70, 4 * 6], 1);
-    check(&[x.clone()], |a| rope(&a[0], &rotation, 3), |a| plain::rope(&a[0], &positions, &frequencies, 3));
+    check(
+        std::slice::from_ref(&x),
+        |a| rope(&a[0], &rotation, 3),
+        |a| plain::rope(&a[0], &positions, &frequencies, 3),
+    );
     assert!(rope(&x, &rotation, 5).is_err());
 }
 
@@ -122,7 +126,7 @@ fn attention_over_shared_prefixes() {
     ] {
         let qkv = random(&[forest.tokens(), heads.row()], 1);
         check(
-            &[qkv.clone()],
+            std::slice::from_ref(&qkv),
             |a| attention(&a[0], &forest, heads),
             |a| plain::attention(&a[0], &forest, heads),
         );
