@@ -10,6 +10,7 @@ use meed_operators::{Error, Result};
 use serde_json::Value;
 
 use super::accepted::{Accepted, Rejected};
+use super::counts::share_counts;
 use super::join_scores::{ScoreIndex, WithScores};
 use super::stage::{AssignStage, ObserveStage, Ready, merged};
 use super::summary::Summary;
@@ -154,34 +155,10 @@ pub fn assign(job: AssignJob, options: &RunOptions) -> Result<AssignReport> {
             sink: sink.clone(),
         };
         let report = session.run_stored(&run)?;
-        let whole = share_summaries(session, &shared)?;
+        let whole = share_counts(session, &shared, Summary::merge)?;
         Ok((report, whole))
     })?;
     let (run, summaries) =
         reports.into_iter().next().ok_or_else(|| Error::usage("no worker ran", "use at least one worker"))?;
     Ok(AssignReport { run, recipes: names.into_iter().zip(summaries).collect() })
-}
-
-/// Sums the counts of all processes: the first of a process's workers to ask takes its counts.
-fn share_summaries(
-    session: &mut meed_operators::engine::Session,
-    mine: &Mutex<Vec<Summary>>,
-) -> Result<Vec<Summary>> {
-    let broken = |error: serde_json::Error| Error::external("share the summary", error, "");
-    let taken = match mine.lock() {
-        Ok(mut summaries) => {
-            let fresh = vec![Summary::default(); summaries.len()];
-            std::mem::replace(&mut *summaries, fresh)
-        }
-        Err(_) => Vec::new(),
-    };
-    let mut whole: Vec<Summary> = Vec::new();
-    for part in session.share(&serde_json::to_vec(&taken).map_err(broken)?)? {
-        let part: Vec<Summary> = serde_json::from_slice(&part).map_err(broken)?;
-        whole.resize(whole.len().max(part.len()), Summary::default());
-        for (sum, summary) in whole.iter_mut().zip(part) {
-            sum.merge(summary);
-        }
-    }
-    Ok(whole)
 }

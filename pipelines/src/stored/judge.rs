@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use meed_operators::columns::{OnError, role};
-use meed_operators::engine::{RunOptions, RunReport, Session, Sink, Source, Stage, StoredRun, execute};
+use meed_operators::engine::{RunOptions, RunReport, Sink, Source, Stage, StoredRun, execute};
 use meed_operators::judge::{JudgeContext, Judges, Tally};
 use meed_operators::{Error, Result};
 
 use super::accepted::{Accepted, Rejected};
 use super::answered::AnsweredScores;
+use super::counts::share_counts;
 
 /// What to judge, by whom, from where, to where.
 pub struct JudgeJob {
@@ -71,7 +72,7 @@ pub fn judge(job: JudgeJob, options: &RunOptions) -> Result<JudgeReport> {
             sink: sink.clone(),
         };
         let report = session.run_stored(&run)?;
-        Ok((report, share(session, &tallies)?))
+        Ok((report, share_counts(session, &tallies, Tally::merge)?))
     })?;
     let (run, tallies) =
         reports.into_iter().next().ok_or_else(|| Error::usage("no worker ran", "use at least one worker"))?;
@@ -135,25 +136,4 @@ impl Stage for JudgeStage {
         }
         Ok(Some(scores).filter(|scores| scores.num_rows() > 0).into_iter().collect())
     }
-}
-
-/// Sums the counts of all processes: the first of a process's workers to ask takes its counts.
-fn share(session: &mut Session, mine: &Mutex<Vec<Tally>>) -> Result<Vec<Tally>> {
-    let broken = |error: serde_json::Error| Error::external("share the counts", error, "");
-    let taken = match mine.lock() {
-        Ok(mut tallies) => {
-            let fresh = vec![Tally::default(); tallies.len()];
-            std::mem::replace(&mut *tallies, fresh)
-        }
-        Err(_) => Vec::new(),
-    };
-    let mut whole: Vec<Tally> = Vec::new();
-    for part in session.share(&serde_json::to_vec(&taken).map_err(broken)?)? {
-        let part: Vec<Tally> = serde_json::from_slice(&part).map_err(broken)?;
-        whole.resize(whole.len().max(part.len()), Tally::default());
-        for (sum, tally) in whole.iter_mut().zip(part) {
-            sum.merge(tally);
-        }
-    }
-    Ok(whole)
 }

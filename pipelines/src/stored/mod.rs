@@ -2,6 +2,7 @@
 
 mod accepted;
 mod answered;
+mod counts;
 mod job;
 mod join_scores;
 mod judge;
