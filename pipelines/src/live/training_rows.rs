@@ -55,6 +55,9 @@ impl TrainingRows {
     /// Rollouts without token ids.
     pub(super) fn of(unit: &Unit, rows: &[usize], advantages: Option<&RecordBatch>) -> Result<Self> {
         let tokens = token_batch(unit, rows)?;
+        for name in KNOWN {
+            whole_or_absent(unit, rows, &tokens, name)?;
+        }
         let mut lists = BTreeMap::new();
         let mut scalars = BTreeMap::new();
         let credit = advantages.map(|advantages| (advantages, true));
@@ -210,16 +213,18 @@ fn steps(unit: &Unit, rows: &[usize]) -> Option<Vec<Vec<usize>>> {
     rows.iter().map(of_row).collect()
 }
 
-/// A token signal of the rows as flat numbers, 0 where an element is null; `None` where the column is
-/// no signal of numbers or a row has none.
+/// A token signal of the rows as flat numbers; masked tokens without a value have 0. `None` where the
+/// column is no signal of numbers, or lacks a value that would be trained on.
 fn numbers(list: &ListArray, rows: &[usize], tokens: &TokenBatch) -> Option<Vec<f64>> {
     let mut flat = Vec::with_capacity(tokens.tokens.len());
     for (index, &row) in rows.iter().enumerate() {
-        if list.is_null(row) {
+        let values = list.is_valid(row).then(|| list.value(row))?;
+        let mask = &tokens.mask[tokens.offsets[index]..tokens.offsets[index + 1]];
+        if values.len() != mask.len() {
             return None;
         }
-        let values = list.value(row);
-        if values.len() != tokens.response(index).len() {
+        let known = mask.iter().enumerate().all(|(token, &trained)| !trained || values.is_valid(token));
+        if !known {
             return None;
         }
         if let Some(values) = values.as_primitive_opt::<Float32Type>() {
@@ -233,10 +238,92 @@ fn numbers(list: &ListArray, rows: &[usize], tokens: &TokenBatch) -> Option<Vec<
     Some(flat)
 }
 
+/// Refuses rollouts of which only some have a log-probability or value at every trained token: without the
+/// column, the objective would take another policy for the one that is meant.
+fn whole_or_absent(unit: &Unit, rows: &[usize], tokens: &TokenBatch, name: &str) -> Result<()> {
+    let Some(list) = unit.list(name) else { return Ok(()) };
+    let lacking = |(index, &row): (usize, &usize)| -> Option<usize> {
+        let mask = &tokens.mask[tokens.offsets[index]..tokens.offsets[index + 1]];
+        let values = list.is_valid(row).then(|| list.value(row));
+        let whole = values.is_some_and(|values| {
+            mask.iter().enumerate().all(|(token, &trained)| !trained || values.is_valid(token))
+        });
+        (!whole).then_some(row)
+    };
+    match rows.iter().enumerate().find_map(lacking) {
+        Some(row) if rows.iter().any(|&row| list.is_valid(row)) => Err(Error::data(
+            unit.place(row, name),
+            "a token that is trained on has no value, and other rollouts have theirs",
+            "give the signal for every trainable token, or leave the column out",
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn misfit(column: &str) -> Error {
     Error::data(
         Place::default().column(column),
         "the column is missing or has another type",
         "update needs the rollouts that sample made, and their rows of advantages",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, BooleanArray, StringArray};
+    use meed_operators::columns::complete;
+
+    use super::*;
+
+    /// Two rollouts of two tokens, the second token of the first masked.
+    fn unit(logprobs: [Option<Vec<Option<f32>>>; 2]) -> Unit {
+        let ids = |values: [i32; 2]| Some(values.map(Some).to_vec());
+        let masks: Vec<Option<Vec<Option<bool>>>> =
+            vec![Some(vec![Some(true), Some(false)]), Some(vec![Some(true); 2])];
+        let mut mask = arrow::array::ListBuilder::new(arrow::array::BooleanBuilder::new());
+        masks.into_iter().for_each(|row| mask.append_option(row));
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("group_id", Arc::new(StringArray::from(vec!["g", "g"]))),
+            ("rollout_id", Arc::new(StringArray::from(vec!["a", "b"]))),
+            (
+                "prompt_ids",
+                Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>([ids([1, 2]), ids([1, 2])])),
+            ),
+            (
+                "token_ids",
+                Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>([ids([3, 4]), ids([5, 6])])),
+            ),
+            ("token_mask", Arc::new(mask.finish())),
+            (
+                "token_rollout_logprobs",
+                Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(logprobs)),
+            ),
+        ];
+        let batch = RecordBatch::try_from_iter_with_nullable(
+            columns.into_iter().map(|(name, column)| (name, column, true)),
+        );
+        Unit::new(complete(batch.unwrap(), "memory").unwrap()).unwrap()
+    }
+
+    fn rows(unit: &Unit) -> Result<Columns> {
+        let in_loss: ArrayRef = Arc::new(BooleanArray::from(vec![true, true]));
+        let advantages = RecordBatch::try_from_iter([("in_loss", in_loss)]).unwrap();
+        Ok(TrainingRows::new(unit, &advantages)?.select(&[0, 1]).1)
+    }
+
+    #[test]
+    fn a_missing_log_probability_is_never_a_number() {
+        let whole = unit([Some(vec![Some(-1.0), None]), Some(vec![Some(-2.0), Some(-3.0)])]);
+        assert_eq!(rows(&whole).unwrap().rollout_logprobs, Some(vec![-1.0, 0.0, -2.0, -3.0]));
+        assert_eq!(rows(&unit([None, None])).unwrap().rollout_logprobs, None);
+        for torn in [
+            unit([Some(vec![Some(-1.0), None]), Some(vec![Some(-2.0), None])]),
+            unit([Some(vec![Some(-1.0), None]), None]),
+        ] {
+            let error = rows(&torn).unwrap_err().to_string();
+            assert!(error.contains("rollout b") && error.contains("token_rollout_logprobs"), "{error}");
+        }
+    }
 }
