@@ -20,6 +20,7 @@ mod query;
 mod rejects;
 mod report;
 mod run_name;
+mod run_settings;
 mod schema;
 mod scores;
 mod settings;

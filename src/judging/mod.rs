@@ -7,20 +7,18 @@ mod run;
 pub use model::model_context;
 pub use report::JudgingReport;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use meed_connectors::OnError;
-use meed_connectors::parquet_source::SLICE_BYTES;
 use meed_operators::Result;
-use meed_operators::engine::{Report, RunOptions, Sink};
+use meed_operators::engine::Sink;
 use meed_operators::judge::{Judge, JudgeContext};
 use meed_pipelines::make_judges;
 use serde_json::Value;
 
 use crate::address::Address;
-use crate::pipeline::{Notes, default_catalog};
+use crate::pipeline::Notes;
+use crate::run_settings::{RunSettings, run_setters};
 use crate::target::Target;
 
 /// Judges the rollouts of a dataset or file into a scores dataset or file. Nothing happens before
@@ -44,18 +42,13 @@ use crate::target::Target;
 pub struct Judging {
     from: Address,
     to: Option<Target>,
-    catalog: String,
     judges: Vec<Arc<dyn Judge>>,
     context: JudgeContext,
     concurrency: Option<usize>,
     deadline: Option<Duration>,
-    options: RunOptions,
-    slice_bytes: u64,
-    on_error: OnError,
-    rejects: Option<PathBuf>,
     new_run: bool,
-    command: String,
     notes: Notes,
+    run: RunSettings,
 }
 
 impl Judging {
@@ -67,25 +60,14 @@ impl Judging {
         Ok(Judging {
             from: Address::parse(dataset_or_file)?,
             to: None,
-            catalog: default_catalog(),
             judges: Vec::new(),
             context: JudgeContext::default(),
             concurrency: None,
             deadline: None,
-            options: RunOptions::default(),
-            slice_bytes: SLICE_BYTES,
-            on_error: OnError::Fail,
-            rejects: None,
             new_run: false,
-            command: "Judging::run".to_owned(),
             notes: Arc::new(|_| ()),
+            run: RunSettings::new("Judging::run"),
         })
-    }
-
-    /// The catalog of the datasets that are named.
-    pub fn catalog(mut self, uri: &str) -> Self {
-        self.catalog = uri.to_owned();
-        self
     }
 
     /// Adds a judge of one's own.
@@ -138,51 +120,9 @@ impl Judging {
         self
     }
 
-    /// Number of worker threads.
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.options.workers = workers;
-        self
-    }
-
-    /// About what a slice takes in memory with all its columns: the unit of work and of commits.
-    pub fn slice_bytes(mut self, bytes: u64) -> Self {
-        self.slice_bytes = bytes;
-        self
-    }
-
-    /// How much output makes a commit, in bytes of Arrow memory.
-    pub fn commit_bytes(mut self, bytes: u64) -> Self {
-        self.options.commit_bytes = bytes;
-        self
-    }
-
-    /// Timely's own options, such as `-n 2 -p 0` for the first of two processes.
-    pub fn timely(mut self, arguments: Vec<String>) -> Self {
-        self.options.timely = arguments;
-        self
-    }
-
-    /// What to do with rows that break an invariant; by default they end the run.
-    pub fn on_error(mut self, on_error: OnError) -> Self {
-        self.on_error = on_error;
-        self
-    }
-
-    /// Writes skipped rows to a file of JSON Lines.
-    pub fn rejects(mut self, path: impl Into<PathBuf>) -> Self {
-        self.rejects = Some(path.into());
-        self
-    }
-
     /// Asks everything, whether or not it was answered before.
     pub fn new_run(mut self, new_run: bool) -> Self {
         self.new_run = new_run;
-        self
-    }
-
-    /// What lineage calls the command.
-    pub fn command(mut self, command: &str) -> Self {
-        self.command = command.to_owned();
         self
     }
 
@@ -191,10 +131,6 @@ impl Judging {
         self.notes = notes;
         self
     }
-
-    /// Who hears of progress.
-    pub fn progress(mut self, progress: Report) -> Self {
-        self.options.progress = Some(progress);
-        self
-    }
 }
+
+run_setters!(Judging);

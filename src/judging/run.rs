@@ -31,7 +31,7 @@ impl Judging {
     /// break an invariant. Anything that fails on the way, but for the judges themselves: their
     /// failures are scores with a status and a reason.
     pub fn run(self) -> Result<JudgingReport> {
-        self.options.check()?;
+        self.run.options.check()?;
         let target = self
             .to
             .as_ref()
@@ -39,17 +39,17 @@ impl Judging {
         let judges = self.limited()?;
         target.refuse(&self.from, "scores")?;
         let bad_rows = BadRows {
-            on_error: self.on_error,
-            rejects: self.rejects.as_ref().map_or_else(Rejects::default, Rejects::into_file),
+            on_error: self.run.on_error,
+            rejects: self.run.rejects.as_ref().map_or_else(Rejects::default, Rejects::into_file),
             rejected: Rejected::default(),
         };
-        let catalog = Catalog::open(&self.catalog)?;
-        let mut opened = Opened::open(&self.from, &catalog, self.slice_bytes, &bad_rows, &*self.notes)?;
+        let catalog = Catalog::open(&self.run.catalog)?;
+        let mut opened = Opened::open(&self.from, &catalog, self.run.slice_bytes, &bad_rows, &*self.notes)?;
         opened.cluster(&*self.notes)?;
         let (answered, before) = self.answered(target, &catalog)?;
         let lineage = self.lineage(&judges, opened.input(), &before, target);
         let run = lineage.run.clone();
-        let (sink, name) = target.open(&self.catalog, Table::Scores, lineage)?;
+        let (sink, name) = target.open(&self.run.catalog, Table::Scores, lineage)?;
         // A dataset needs no commit that adds nothing; a file is written in any case.
         let sink: Arc<dyn Sink> = match target {
             Target::Address(Address::Dataset(_)) => Arc::new(OnlyRows(sink)),
@@ -58,7 +58,7 @@ impl Judging {
         let (on_error, rejected) = (bad_rows.on_invalid(), bad_rows.rejected.clone());
         let (context, source) = (self.context.clone(), opened.source.clone());
         let job = JudgeJob { judges, context, answered, source, sink, on_error, rejected };
-        let judged = judge(job, &self.options);
+        let judged = judge(job, &self.run.options);
         // What was left out is worth knowing also where the run broke off.
         let kept = keep(bad_rows.rejected.take(), &bad_rows.rejects);
         let judged = judged?;
@@ -124,13 +124,13 @@ impl Judging {
             (judge.name().to_owned(), Value::Object(about))
         });
         let parameters = Value::Object(described.collect());
-        let (to, salt) = (target.identity(&self.catalog), salt(self.new_run));
+        let (to, salt) = (target.identity(&self.run.catalog), salt(self.new_run));
         let text = parameters.to_string();
         let model = &self.context.model;
         let parts = ["judge", &input.uri, &input.fingerprint, &text, model, &to, before, &salt];
         Lineage {
             run: run_name(parts),
-            command: self.command.clone(),
+            command: self.run.command.clone(),
             recipes: judges.judges().iter().map(|judge| judge.name().to_owned()).collect(),
             parameters,
             inputs: vec![input],

@@ -2,18 +2,16 @@
 
 mod run;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use meed_connectors::OnError;
-use meed_connectors::parquet_source::SLICE_BYTES;
-use meed_operators::engine::{Report, RunOptions, Sink, Source};
+use meed_operators::engine::{Sink, Source};
 use meed_operators::{Error, Result};
 use meed_pipelines::recipe::PPO_CLIP;
 use meed_pipelines::{Kind, Recipe};
 use serde_json::Value;
 
 use crate::address::Address;
+use crate::run_settings::{RunSettings, run_setters};
 use crate::target::Target;
 
 /// Receives what a run has to say on the way, a line at a time.
@@ -48,17 +46,12 @@ pub type Notes = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Pipeline {
     from: Origin,
     to: Option<Target>,
-    catalog: String,
     recipes: Vec<Recipe>,
     settings: Vec<(String, Value)>,
     scores: Vec<Address>,
-    options: RunOptions,
-    slice_bytes: u64,
-    on_error: OnError,
-    rejects: Option<PathBuf>,
     new_run: bool,
-    command: String,
     notes: Notes,
+    run: RunSettings,
 }
 
 enum Origin {
@@ -113,24 +106,13 @@ impl Pipeline {
         Pipeline {
             from,
             to: None,
-            catalog: default_catalog(),
             recipes: Vec::new(),
             settings: Vec::new(),
             scores: Vec::new(),
-            options: RunOptions::default(),
-            slice_bytes: SLICE_BYTES,
-            on_error: OnError::Fail,
-            rejects: None,
             new_run: false,
-            command: "Pipeline::run".to_owned(),
             notes: Arc::new(|_| ()),
+            run: RunSettings::new("Pipeline::run"),
         }
-    }
-
-    /// The catalog of the datasets that are named.
-    pub fn catalog(mut self, uri: &str) -> Self {
-        self.catalog = uri.to_owned();
-        self
     }
 
     /// Adds a recipe. The data is read once for all of them.
@@ -174,52 +156,9 @@ impl Pipeline {
         self
     }
 
-    /// Number of worker threads.
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.options.workers = workers;
-        self
-    }
-
-    /// About what a slice takes in memory with all its columns; a slice is the unit of work and of
-    /// commits, and every worker holds one or two. It has no influence on the numbers.
-    pub fn slice_bytes(mut self, bytes: u64) -> Self {
-        self.slice_bytes = bytes;
-        self
-    }
-
-    /// How much output makes a commit, in bytes of Arrow memory.
-    pub fn commit_bytes(mut self, bytes: u64) -> Self {
-        self.options.commit_bytes = bytes;
-        self
-    }
-
-    /// Timely's own options, such as `-n 2 -p 0` for the first of two processes.
-    pub fn timely(mut self, arguments: Vec<String>) -> Self {
-        self.options.timely = arguments;
-        self
-    }
-
-    /// What to do with rows that break an invariant; by default they end the run.
-    pub fn on_error(mut self, on_error: OnError) -> Self {
-        self.on_error = on_error;
-        self
-    }
-
-    /// Writes skipped rows to a file of JSON Lines.
-    pub fn rejects(mut self, path: impl Into<PathBuf>) -> Self {
-        self.rejects = Some(path.into());
-        self
-    }
-
     /// Runs even if the same run is done, or was begun, and appends its rows.
     pub fn new_run(mut self, new_run: bool) -> Self {
         self.new_run = new_run;
-        self
-    }
-
-    /// What lineage calls the command.
-    pub fn command(mut self, command: &str) -> Self {
-        self.command = command.to_owned();
         self
     }
 
@@ -228,10 +167,6 @@ impl Pipeline {
         self.notes = notes;
         self
     }
-
-    /// Who hears of progress.
-    pub fn progress(mut self, progress: Report) -> Self {
-        self.options.progress = Some(progress);
-        self
-    }
 }
+
+run_setters!(Pipeline);

@@ -35,20 +35,20 @@ impl Pipeline {
         for one in &chosen {
             refuse_other_kinds(&one.recipe)?;
         }
-        self.options.check()?;
+        self.run.options.check()?;
         let target = self
             .to
             .as_ref()
             .ok_or_else(|| Error::usage("the pipeline has no target", "name a dataset or file with `to`"))?;
         let bad_rows = BadRows {
-            on_error: self.on_error,
-            rejects: self.rejects.as_ref().map_or_else(Rejects::default, Rejects::into_file),
+            on_error: self.run.on_error,
+            rejects: self.run.rejects.as_ref().map_or_else(Rejects::default, Rejects::into_file),
             rejected: Rejected::default(),
         };
         let (scores, score_inputs) = match self.scores.is_empty() {
             true => (None, Vec::new()),
             false => {
-                let (index, inputs) = crate::scores::index(&self.scores, &Catalog::open(&self.catalog)?)?;
+                let (index, inputs) = crate::scores::index(&self.scores, &Catalog::open(&self.run.catalog)?)?;
                 (Some(Arc::new(index)), inputs)
             }
         };
@@ -66,8 +66,9 @@ impl Pipeline {
             }
             Origin::Address(address) => {
                 target.refuse(address, "advantages")?;
-                let catalog = Catalog::open(&self.catalog)?;
-                let mut opened = Opened::open(address, &catalog, self.slice_bytes, &bad_rows, &*self.notes)?;
+                let catalog = Catalog::open(&self.run.catalog)?;
+                let mut opened =
+                    Opened::open(address, &catalog, self.run.slice_bytes, &bad_rows, &*self.notes)?;
                 let unsorted: Arc<dyn Source> = opened.source.clone();
                 ready(&unsorted)?;
                 sorted = opened.cluster(&*self.notes)?;
@@ -77,14 +78,14 @@ impl Pipeline {
         let lineage = self.lineage(&chosen, input, score_inputs, target)?;
         let run = lineage.run.clone();
         let is_dataset = matches!(target, Target::Address(Address::Dataset(_)));
-        let (sink, target) = target.open(&self.catalog, Table::Advantages, lineage)?;
+        let (sink, target) = target.open(&self.run.catalog, Table::Advantages, lineage)?;
         let slices = source.slices();
         if is_dataset && slices > 0 && sink.committer()?.resume_at()? >= slices {
             return Ok(PipelineReport::done_before(run, target, sorted));
         }
         let (on_error, rejected) = (bad_rows.on_invalid(), bad_rows.rejected.clone());
         let job = AssignJob { recipes: chosen, source, sink, scores, on_error, rejected };
-        let assigned = assign(job, &self.options);
+        let assigned = assign(job, &self.run.options);
         // What was left out is worth knowing also where the run broke off.
         let kept = keep(bad_rows.rejected.take(), &bad_rows.rejects);
         let assigned = assigned?;
@@ -121,9 +122,9 @@ impl Pipeline {
             parameters.insert(one.recipe.name.to_owned(), values);
         }
         let parameters = Value::Object(parameters);
-        let to = target.identity(&self.catalog);
+        let to = target.identity(&self.run.catalog);
         let salt = salt(self.new_run);
-        let on_error = format!("{:?}", self.on_error);
+        let on_error = format!("{:?}", self.run.on_error);
         let parameters_text = parameters.to_string();
         let mut parts =
             vec!["assign", &input.uri, &input.fingerprint, &parameters_text, &to, &on_error, &salt];
@@ -131,7 +132,7 @@ impl Pipeline {
         let run = run_name(parts);
         Ok(Lineage {
             run,
-            command: self.command.clone(),
+            command: self.run.command.clone(),
             recipes: chosen.iter().map(|one| one.recipe.name.to_owned()).collect(),
             parameters,
             inputs: std::iter::once(input).chain(scores).collect(),
