@@ -36,15 +36,17 @@ pub fn run(arguments: &Arguments, own: &TrainArguments) -> Result<()> {
     Ok(())
 }
 
-/// Says what can be asked of the datasets, as commands to copy.
+/// Says what can be asked of the datasets, as commands to copy: of the program as it was called, which need
+/// not be in the path.
 fn suggest(queries: &[(&str, String)], catalog: &str) {
     let flag = match catalog {
         "./meed-data" => String::new(),
         other => format!(" --catalog {other}"),
     };
+    let program = std::env::args().next().unwrap_or_else(|| "meed".to_owned());
     eprintln!("\nAsk the datasets:");
     for (question, query) in queries {
-        eprintln!("\n# {question}\nmeed{flag} sql \"{query}\"");
+        eprintln!("\n# {question}\n{program}{flag} sql \"{query}\"");
     }
 }
 

@@ -105,13 +105,15 @@ impl Train {
         })
     }
 
-    /// Where checkpoints go: beside the datasets where those are on this machine.
-    pub(super) fn checkpoint_directory(&self) -> PathBuf {
-        match &self.checkpoints {
+    /// Where checkpoints go: beside the datasets where those are on this machine. Each run has a folder of
+    /// its own, so that none begins with the weights of another that was cut off before its first commit.
+    pub(super) fn checkpoint_directory(&self, run: &str) -> PathBuf {
+        let directory = match &self.checkpoints {
             Some(directory) => directory.clone(),
             None if self.catalog.contains("://") => PathBuf::from("meed-checkpoints").join(self.dataset()),
             None => PathBuf::from(&self.catalog).join("_checkpoints").join(self.dataset()),
-        }
+        };
+        directory.join(run.get(..12).unwrap_or(run))
     }
 }
 

@@ -41,7 +41,7 @@ impl Train {
         let sampler = self.sampler(tokenizer.clone(), problems)?;
         let outcome: Arc<dyn Judge> = Arc::new(TaskJudge::outcome(self.task));
         let judges = Judges::new(vec![outcome])?.reward("outcome")?;
-        let checkpoints = Checkpoints::new(self.checkpoint_directory());
+        let checkpoints = Checkpoints::new(self.checkpoint_directory(&lineage.run));
         let last = checkpoints.path(i64::try_from(self.iterations).unwrap_or(i64::MAX));
         let model = checkpoints.named("model")?;
         let mut report = TrainReport {
@@ -77,7 +77,11 @@ impl Train {
             (self.notes)(&format!("held-out pass rate after warm-up: {rate:.1}%"));
             report.held_out.push(first);
         }
-        let reference = learner.saved_policy(&checkpoints.named("reference")?)?;
+        let measures = reads("token_ref_logprobs") || self.measures_divergence()?;
+        let reference = match measures {
+            true => Some(learner.saved_policy(&checkpoints.named("reference")?)?),
+            false => None,
+        };
         let (per_iteration, pool) = (self.prompts, self.pool.unwrap_or(u64::MAX));
         let mut training = Training::new(learner, sampler.clone(), judges.clone(), recipe, objective)
             .prompts(move |epoch| {
@@ -93,8 +97,8 @@ impl Train {
             .export(model)
             .replay(replay::stored_from(&catalog, &dataset, start)?)
             .observe(self.observing(&lineage.run));
-        if reads("token_ref_logprobs") || self.measures_divergence()? {
-            training = training.reference(reference);
+        if let Some(policy) = reference {
+            training = training.reference(policy);
         }
         if let Some(aim) = self.stop_at {
             training = training.stop_at(aim);

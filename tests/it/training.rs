@@ -87,10 +87,11 @@ fn everything_is_written_and_what_is_suggested_can_be_asked() {
     let metrics = std::fs::read_to_string(folder.path().join("metrics.prom")).expect("metrics");
     assert!(metrics.contains("meed_iteration") && metrics.contains("meed_pass_rate"), "{metrics}");
 
-    let queries: Vec<&str> = said.lines().filter(|line| line.starts_with("meed sql ")).collect();
+    let asked = format!("{} sql \"", env!("CARGO_BIN_EXE_meed"));
+    let queries: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix(&asked)).collect();
     assert_eq!(queries.len(), 3, "{said}");
     for query in queries {
-        let query = query.trim_start_matches("meed sql \"").trim_end_matches('"');
+        let query = query.trim_end_matches('"');
         let found = catalog(&folder).sql(query, &SqlOptions::default()).expect("a query that works");
         assert!(found.iter().map(RecordBatch::num_rows).sum::<usize>() > 0, "{query} finds nothing");
     }
@@ -189,6 +190,20 @@ fn a_killed_run_equals_one_that_was_not() {
         let whole = computed(&folder, &format!("whole{staleness}"));
         assert_eq!(whole, computed(&folder, &name), "staleness {staleness}, {kills} kills");
     }
+}
+
+/// What was cut off before its first commit leaves checkpoints and no dataset; another run is not to begin
+/// with its weights.
+#[test]
+fn a_run_does_not_begin_with_the_weights_of_another() {
+    let folder = TempDir::new().expect("a temporary folder");
+    run(&folder, "plain", &["--seed", "2"]);
+    run(&folder, "sums", &["--seed", "1"]);
+    for table in ["sums", "sums_scores", "sums_nodes", "sums_advantages", "sums_updates"] {
+        std::fs::remove_dir_all(folder.path().join("meed-data").join(table)).expect("a dataset");
+    }
+    run(&folder, "sums", &["--seed", "2"]);
+    assert_eq!(computed(&folder, "sums"), computed(&folder, "plain"));
 }
 
 #[test]

@@ -64,6 +64,7 @@ impl Training {
         objective: Arc<dyn Objective>,
     ) -> Self {
         let temperature = sampler.sampling.temperature;
+        let keeps_history = sampler.strategy.reads_history();
         Training {
             learner,
             prompts: Arc::new(|_| Ok(Vec::new())),
@@ -78,6 +79,7 @@ impl Training {
                 temperature,
                 recompute_old: false,
                 reference: None,
+                keeps_history,
                 seed: 0,
                 staleness: 0,
             },

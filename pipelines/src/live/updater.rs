@@ -45,6 +45,8 @@ pub struct UpdateSettings {
     pub recompute_old: bool,
     /// Whose log-probabilities are `token_ref_logprobs`; none where the objective needs none.
     pub reference: Option<Arc<dyn Policy>>,
+    /// Keep record of how prompts went: it grows with the prompts, and only some strategies read it.
+    pub keeps_history: bool,
     /// Seed of the run.
     pub seed: u64,
     /// Epochs between the policy that samples and the one that is updated.
@@ -164,9 +166,9 @@ impl Updater {
             if let Some(nodes) = tree_nodes(&given.unit)? {
                 written.push(rows_of(Table::Nodes, &nodes)?);
             }
-            let mut history = std::mem::take(&mut self.state.history);
-            history.record(unit.batch())?;
-            self.state.history = history;
+            if self.settings.keeps_history {
+                self.state.history.record(unit.batch())?;
+            }
         }
         let stopped = epoch >= self.aim.1.load(Ordering::Acquire);
         if report.steps.is_empty() && !stopped {

@@ -42,6 +42,10 @@ impl Strategy for Knapsack {
         true
     }
 
+    fn reads_history(&self) -> bool {
+        true
+    }
+
     async fn sample(&self, round: &Round<'_>, prompts: &[Arc<Prompt>]) -> Result<Sampled> {
         let rates: Vec<Option<f64>> =
             prompts.iter().map(|prompt| round.history.success_rate(&prompt.group_id)).collect();

@@ -74,6 +74,11 @@ pub trait Strategy: Send + Sync {
         false
     }
 
+    /// True where it decides by how earlier iterations went, so that somebody must keep record of them.
+    fn reads_history(&self) -> bool {
+        false
+    }
+
     /// Samples rollouts of the prompts and has all of them judged.
     ///
     /// # Errors

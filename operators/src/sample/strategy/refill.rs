@@ -42,6 +42,14 @@ impl Strategy for Refill {
         "refill"
     }
 
+    fn decides_by_batch(&self) -> bool {
+        self.inner.decides_by_batch()
+    }
+
+    fn reads_history(&self) -> bool {
+        self.inner.reads_history()
+    }
+
     async fn sample(&self, round: &Round<'_>, prompts: &[Arc<Prompt>]) -> Result<Sampled> {
         let mut asked = prompts.to_vec();
         let mut seen: BTreeSet<String> = asked.iter().map(|prompt| prompt.group_id.clone()).collect();
