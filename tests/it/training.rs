@@ -1,8 +1,8 @@
 //! `meed train` as a user runs it: what it writes, what it says, and what a kill does to it.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
@@ -148,47 +148,34 @@ fn workers_do_not_change_a_bit() {
     assert_eq!(computed(&folder, "one"), computed(&folder, "again"));
 }
 
+/// Kills the program as soon as it says that it has come so far; false where it ended before.
+fn kill_at(mut program: Command, iteration: u64) -> bool {
+    let mut child = program.stdout(Stdio::null()).spawn().expect("a start");
+    let said = BufReader::new(child.stderr.take().expect("what it says"));
+    let reached = said.lines().map_while(Result::ok).any(|line| {
+        let number = line.strip_prefix("iteration ").and_then(|rest| rest.split(' ').next()?.parse().ok());
+        number.is_some_and(|number: u64| number >= iteration)
+    });
+    // SIGKILL. What it does between saying so and dying differs from run to run.
+    child.kill().expect("kill -9");
+    child.wait().expect("a dead child");
+    reached
+}
+
 #[test]
 fn a_killed_run_equals_one_that_was_not() {
     let folder = TempDir::new().expect("a temporary folder");
     let mut random = Random(23);
     for staleness in ["0", "1", "4"] {
         let more = ["--staleness", staleness, "--workers", "2", "--iterations", "30"];
-        let began = Instant::now();
-        run(&folder, &format!("whole{staleness}"), &more);
-        let whole = began.elapsed();
-        let (name, mut kills) = (format!("killed{staleness}"), 0);
-        for attempt in 0.. {
-            assert!(attempt < 40, "the run makes no progress");
-            let mut child = train(&folder, &name, &more)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .expect("a start");
-            let patience = whole.mul_f64(0.3 + 0.5 * random.unit());
-            let began = Instant::now();
-            let status = loop {
-                if let Some(status) = child.try_wait().expect("a child") {
-                    break Some(status);
-                }
-                if began.elapsed() > patience && kills < 3 {
-                    child.kill().expect("kill -9");
-                    child.wait().expect("a dead child");
-                    break None;
-                }
-                std::thread::sleep(Duration::from_millis(2));
-            };
-            match status {
-                None => kills += 1,
-                Some(status) => {
-                    assert!(status.success());
-                    break;
-                }
-            }
+        let (whole, killed) = (format!("whole{staleness}"), format!("killed{staleness}"));
+        run(&folder, &whole, &more);
+        for iteration in [2 + random.below(6), 10 + random.below(6), 18 + random.below(6)] {
+            assert!(kill_at(train(&folder, &killed, &more), iteration), "it was not killed at {iteration}");
         }
-        assert!(kills > 0, "the run was never killed");
-        let whole = computed(&folder, &format!("whole{staleness}"));
-        assert_eq!(whole, computed(&folder, &name), "staleness {staleness}, {kills} kills");
+        let output = run(&folder, &killed, &more);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("of an earlier attempt"), "it began anew");
+        assert_eq!(computed(&folder, &whole), computed(&folder, &killed), "staleness {staleness}");
     }
 }
 
