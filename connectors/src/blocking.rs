@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use futures::FutureExt;
+use meed_operators::engine::panic_message;
 use meed_operators::{Error, Result};
 use tokio::runtime::Runtime;
 
@@ -52,12 +53,7 @@ where
 
 /// The error for a panic of a decoder that was reading `what`.
 pub(crate) fn panicked(what: &str, panic: &(dyn Any + Send)) -> Error {
-    let message = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "the decoder gave up".to_owned());
-    crate::broken_file(what, &message)
+    crate::broken_file(what, panic_message(panic))
 }
 
 /// One runtime for the whole process: connections that a store keeps open belong to the runtime

@@ -1,6 +1,5 @@
 //! Slow work beside the worker: futures with a limit on how many run, their epochs held open meanwhile.
 
-use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -15,7 +14,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 use tokio::runtime::Handle;
 
-use super::{Batch, Faults};
+use super::{Batch, Faults, panic_message};
 use crate::{Error, Result};
 
 /// One piece of slow work: rows out, some time later.
@@ -98,7 +97,10 @@ where
                 let piece = work(*capability.time(), rows);
                 runtime.spawn(async move {
                     let result = AssertUnwindSafe(piece).catch_unwind().await;
-                    let result = result.unwrap_or_else(|panic| Err(panicked(&*panic)));
+                    let result = result.unwrap_or_else(|panic| {
+                        let message = format!("panicked: {}", panic_message(&*panic));
+                        Err(Error::external("work beside the dataflow", message, "this is a defect"))
+                    });
                     // Without a receiver the run is over, and nobody waits for the rows.
                     let _over = done.send((number, result));
                     let _gone = wake.activate();
@@ -112,12 +114,3 @@ where
 
 type Held = (Capability<u64>, Vec<RecordBatch>);
 type Ended = (u64, Result<Vec<RecordBatch>>);
-
-fn panicked(panic: &(dyn Any + Send)) -> Error {
-    let message = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "without a message".to_owned());
-    Error::external("work beside the dataflow", format!("panicked: {message}"), "this is a defect")
-}

@@ -129,7 +129,8 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
 }
 
 /// The text of a panic.
-pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+/// What a panic said.
+pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

@@ -30,7 +30,7 @@ pub use beside::{Piece, Work, beside};
 pub use exchange::{
     ByKey, MESSAGE_BYTES, ToWorker, by_key, hash_group, owner_of_group, to_worker, to_worker_of,
 };
-pub use faults::Faults;
+pub use faults::{Faults, panic_message};
 pub use gather::{MakeObserver, Observer, gather};
 pub use groups::{GROUP_SIZE, whole_groups};
 pub use keys::KEY_COLUMNS;

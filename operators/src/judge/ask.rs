@@ -1,6 +1,5 @@
 //! One call of a judge: it may hang, err, panic or answer nonsense, and each becomes a typed failure.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,8 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::{Failure, Judge, JudgeContext, Judged};
-use crate::credit::{Level, TOKEN};
+use crate::credit::{Level, ROLLOUT, TOKEN};
+use crate::engine::panic_message;
 
 /// What a judge answers.
 pub(super) type Answer = Result<Vec<Option<f64>>, Failure>;
@@ -24,7 +24,8 @@ impl Drop for Call {
 }
 
 /// Asks a judge about one row, on a task or thread of its own, and checks the answer. The time is
-/// that of the call, in milliseconds.
+/// that of the call, in milliseconds. The outcome of a rollout that broke off for a reason that is not the
+/// policy's is nobody's to judge: it is missing, and not wrong.
 pub(super) async fn ask(
     judge: &Arc<dyn Judge>,
     batch: &RecordBatch,
@@ -33,6 +34,11 @@ pub(super) async fn ask(
     deadline: Duration,
 ) -> (Answer, f64) {
     let began = Instant::now();
+    if Level::named(judge.level()) == ROLLOUT
+        && let Some(status @ ("aborted" | "error")) = (Judged { batch, row }).optional_text("status")
+    {
+        return (Err(Failure::Missing(format!("the rollout broke off: its status is `{status}`"))), 0.0);
+    }
     let (own, rows, known) = (judge.clone(), batch.clone(), context.clone());
     let call = async move { own.judge(Judged { batch: &rows, row }, &known).await };
     let mut call = Call(match judge.blocks() {
@@ -45,17 +51,12 @@ pub(super) async fn ask(
     let answer = match tokio::time::timeout(deadline, &mut call.0).await {
         Err(_) => Err(Failure::Timeout(format!("no answer within {} s", deadline.as_secs_f64()))),
         Ok(Err(broken)) => Err(Failure::Error(match broken.try_into_panic() {
-            Ok(panic) => format!("the judge panicked: {}", said(&*panic)),
+            Ok(panic) => format!("the judge panicked: {}", panic_message(&*panic)),
             Err(broken) => format!("the judge was stopped: {broken}"),
         })),
         Ok(Ok(answer)) => answer.and_then(|scores| checked(judge.as_ref(), Judged { batch, row }, scores)),
     };
     (answer, began.elapsed().as_secs_f64() * 1e3)
-}
-
-fn said(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
 }
 
 /// The scores, if there is one per element of the level and all of them are numbers.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::Status;
+use crate::engine::panic_message;
 
 /// How an episode ends whose environment did not answer, and why.
 pub(super) type Ended = (Status, String);
@@ -32,7 +33,13 @@ impl Calls {
         let mut task = tokio::spawn(call);
         match tokio::time::timeout(self.deadline, &mut task).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(failure)) => Err((Status::Error, format!("{what} broke: {failure}"))),
+            Ok(Err(failure)) => Err((
+                Status::Error,
+                match failure.try_into_panic() {
+                    Ok(panic) => format!("{what} panicked: {}", panic_message(&*panic)),
+                    Err(_) => format!("{what} was stopped"),
+                },
+            )),
             Err(_) => {
                 task.abort();
                 Err((Status::Aborted, format!("{what} did not answer within {:?}", self.deadline)))

@@ -73,9 +73,20 @@ pub(super) fn replace(batch: RecordBatch, name: &str, array: ArrayRef) -> Result
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
 }
 
+/// Has rollouts judged, and holds the judge to its contract: the rows that it was given, with columns
+/// added. A rollout that broke off for a reason that is not the policy's has no reward, whatever the judge
+/// says, and keeps its reason.
+///
+/// # Errors
+/// What the judge fails with as a whole, and a judge that changes rows.
+pub async fn judged(judge: &dyn JudgeRollouts, rows: RecordBatch) -> Result<JudgedRollouts> {
+    let judged = judge.judge_rollouts(rows.clone()).await?;
+    checked(&rows, judged)
+}
+
 /// Checks that a judge gave back the rows that it was given, and takes the reward from rollouts that
 /// broke off for reasons that are not the policy's.
-pub(super) fn checked(given: &RecordBatch, judged: JudgedRollouts) -> Result<JudgedRollouts> {
+fn checked(given: &RecordBatch, judged: JudgedRollouts) -> Result<JudgedRollouts> {
     for key in ["iteration", "group_id", "rollout_id", "status"] {
         if given.column_by_name(key) != judged.rollouts.column_by_name(key) {
             return Err(Error::data(

@@ -14,7 +14,7 @@ mod turns;
 pub use environment::{Environment, Environments, Reset, Transition};
 pub use episode::{Episode, Status, Step};
 pub use history::History;
-pub use judging::{EpisodeReward, JudgeRollouts, JudgedRollouts};
+pub use judging::{EpisodeReward, JudgeRollouts, JudgedRollouts, judged};
 pub use rollouts::{RolloutBuilder, with_signals};
 pub use round::{Live, Round};
 pub use sampler::{SampleRequest, Sampled, Sampler};

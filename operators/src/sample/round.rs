@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::Field;
 
 use super::calls::Calls;
-use super::judging::checked;
+use super::judging::judged;
 use super::{Environment, Episode, History, JudgeRollouts, JudgedRollouts, Prompt, RolloutBuilder, Sampler};
 use crate::policy::Policy;
 use crate::random::RandomKey;
@@ -105,10 +105,6 @@ impl Round<'_> {
         let mut rows = RolloutBuilder::new(self.iteration, self.sampler.tokenizer.as_ref(), added);
         episodes.iter().for_each(|episode| rows.push(episode));
         let rows = rows.finish();
-        async move {
-            let rows = rows?;
-            let judged = self.judge.judge_rollouts(rows.clone()).await?;
-            checked(&rows, judged)
-        }
+        async move { judged(self.judge, rows?).await }
     }
 }

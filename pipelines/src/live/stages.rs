@@ -10,7 +10,7 @@ use meed_operators::columns::Table;
 use meed_operators::engine::{Loop, SampleCall, Work, owner_of_group, rows_of, table_of};
 use meed_operators::judge::{JudgeContext, Judges, RoundJudges};
 use meed_operators::policy::Tokenizer;
-use meed_operators::sample::{JudgeRollouts, JudgedRollouts, Prompt, SampleRequest, Sampler};
+use meed_operators::sample::{JudgeRollouts, JudgedRollouts, Prompt, SampleRequest, Sampler, judged};
 use meed_operators::{Error, Result};
 
 use super::policies::{Policies, Published, version_of};
@@ -120,7 +120,7 @@ impl Loop for Stages {
         let asked = self.asked(epoch);
         Box::pin(async move {
             let (_, asked) = asked?;
-            let judged = asked.judge_rollouts(rows).await?;
+            let judged = judged(&asked, rows).await?;
             let mut out = vec![rows_of(Table::Rollouts, &judged.rollouts)?];
             for scores in judged.scores {
                 out.push(rows_of(Table::Scores, &scores)?);

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
 mod bigram;
+mod environments;
 mod judges;
 mod learned_judges;
 mod runs;

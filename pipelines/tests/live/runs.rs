@@ -12,7 +12,7 @@ use meed_operators::columns::Table;
 use meed_operators::engine::RunOptions;
 use meed_operators::judge::{Failure, Judge, JudgeContext, Judged, Judges};
 use meed_operators::policy::Characters;
-use meed_operators::sample::{Prompt, Sampler};
+use meed_operators::sample::{Environments, Prompt, Sampler};
 use meed_pipelines::live::{Checkpoints, Training, TrainingReport};
 use meed_pipelines::stored::RecipeSettings;
 use meed_pipelines::{find, find_objective};
@@ -58,12 +58,21 @@ pub struct Setting {
     pub workers: usize,
     pub seed: u64,
     pub stop_at: Option<f64>,
+    pub environments: Option<Arc<dyn Environments>>,
     pub timely: Vec<String>,
 }
 
 impl Default for Setting {
     fn default() -> Self {
-        Setting { recipe: "grpo", staleness: 0, workers: 1, seed: 3, stop_at: None, timely: Vec::new() }
+        Setting {
+            recipe: "grpo",
+            staleness: 0,
+            workers: 1,
+            seed: 3,
+            stop_at: None,
+            environments: None,
+            timely: Vec::new(),
+        }
     }
 }
 
@@ -89,9 +98,11 @@ pub fn attempt(
     let start = sink.committer()?.resume_at()?;
     let name = judge.name().to_owned();
     let judges = Judges::new(vec![judge])?.reward(&name)?.deadline(Duration::from_millis(300));
+    let mut sampler = Sampler::new(Arc::new(Characters), 5, 4);
+    sampler.environments = setting.environments.clone();
     let mut training = Training::new(
         Box::new(Bigram::new()),
-        Sampler::new(Arc::new(Characters), 5, 4),
+        sampler,
         judges,
         RecipeSettings::from(find(setting.recipe)?),
         Arc::from(find_objective("ppo_clip")?.with(&[])?),
