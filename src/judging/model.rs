@@ -16,24 +16,32 @@ pub fn model_context(path: &Path) -> Result<JudgeContext> {
 
     use meed_operators::model::{LocalPolicy, load};
 
-    use crate::fingerprint;
     use crate::train::tokenizer_beside;
 
     let weights = load::model(path)?;
-    let file = if path.is_dir() { weights_file(path) } else { path.to_owned() };
-    let location = meed_connectors::Location::parse(&file.display().to_string())?;
     Ok(JudgeContext {
         policy: Some(Arc::new(LocalPolicy::new(&weights, 0)?)),
         tokenizer: Some(tokenizer_beside(path)?),
-        model: fingerprint::of_file(&location)?,
+        model: fingerprint_of_model(path)?,
     })
 }
 
-/// The file whose content tells a directory's weights from others: the weights, or the index of their parts.
+/// What tells a model from any other: the content of its weights, all parts of them, its configuration and
+/// its tokenizer.
 #[cfg(feature = "model")]
-fn weights_file(directory: &Path) -> std::path::PathBuf {
-    let whole = directory.join("model.safetensors");
-    if whole.is_file() { whole } else { directory.join("model.safetensors.index.json") }
+fn fingerprint_of_model(path: &Path) -> Result<String> {
+    use meed_connectors::Location;
+
+    let mut files = vec![path.to_owned()];
+    if path.is_dir() {
+        files = meed_operators::model::load::files(path)?;
+        let beside = ["config.json", "tokenizer.json"].map(|name| path.join(name));
+        files.extend(beside.into_iter().filter(|file| file.is_file()));
+    }
+    let hash = |file: &std::path::PathBuf| {
+        crate::fingerprint::of_file(&Location::parse(&file.display().to_string())?)
+    };
+    Ok(files.iter().map(hash).collect::<Result<Vec<_>>>()?.join(" "))
 }
 
 /// The program was built without models.

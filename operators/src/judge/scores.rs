@@ -189,6 +189,13 @@ pub fn signal(
         if let Some(scores) = scores {
             let outer = outer(row)?;
             let inner = scores.len().checked_div(outer).unwrap_or(0);
+            if inner * outer != scores.len() {
+                return Err(Error::data(
+                    Place::default().column(&name),
+                    format!("{} scores are no list for each of {outer} elements", scores.len()),
+                    "the rollout has changed since it was judged: judge it again",
+                ));
+            }
             for first in (0..outer).map(|index| index * inner) {
                 lists.values().values().extend(scores[first..first + inner].iter().copied());
                 lists.values().append(true);

@@ -69,6 +69,13 @@ impl Judgements {
                 open.scores.get_or_insert_default().push(score);
                 continue;
             }
+            if let Some(index) = index.filter(|index| *index != 0) {
+                return Err(Error::data(
+                    Place::default().rollout(rollouts.value(row)).column("index"),
+                    format!("score {index} of judge {} does not follow the one before it", judges.value(row)),
+                    "keep scores in the order in which `meed judge` wrote them",
+                ));
+            }
             let is_ok = statuses.value(row) == "ok";
             // A row without an index at another level is of a rollout without such elements.
             let is_empty = index.is_none() && levels.value(row) != "rollout";

@@ -69,7 +69,7 @@ impl<'a> Contexts<'a> {
         }
         let mut batch = TokenBatch::default();
         for cut in cuts {
-            let before = [self.prompt.as_slice(), &self.tokens[..*cut], &self.bridge].concat();
+            let before = self.before(*cut, tokenizer.end());
             for answer in &encoded {
                 batch.push(&before, answer, &vec![true; answer.len()]);
             }
@@ -88,6 +88,13 @@ impl<'a> Contexts<'a> {
 }
 
 impl Contexts<'_> {
+    /// What stands before an answer: the prompt, what was said up to a cut, and the bridge. An end token
+    /// right before the bridge is left out, because the policy goes on talking.
+    fn before(&self, cut: usize, end: i32) -> Vec<i32> {
+        let said = &self.tokens[..cut];
+        [self.prompt.as_slice(), said.strip_suffix(&[end]).unwrap_or(said), &self.bridge].concat()
+    }
+
     /// Log-probabilities of the answer's tokens and entropies at the positions of sampled completions:
     /// per cut, then per completion.
     pub(super) fn probes(
@@ -105,10 +112,7 @@ impl Contexts<'_> {
         if gold.is_empty() || samples == 0 {
             return Err(Failure::Missing("there is no answer to probe for, or no probe".to_owned()));
         }
-        let before: Vec<Vec<i32>> = cuts
-            .iter()
-            .map(|cut| [self.prompt.as_slice(), &self.tokens[..*cut], &self.bridge].concat())
-            .collect();
+        let before: Vec<Vec<i32>> = cuts.iter().map(|cut| self.before(*cut, tokenizer.end())).collect();
         let asked: Vec<Continuation> = (0..cuts.len() * samples)
             .map(|index| Continuation {
                 context: before[index / samples].clone(),

@@ -25,7 +25,7 @@ impl Judge for Calculator {
     }
 
     fn reads(&self) -> Vec<String> {
-        vec!["step_texts".into(), "step_kinds".into()]
+        ["step_texts", "step_kinds", "step_ends", "token_mask"].map(str::to_owned).to_vec()
     }
 
     async fn judge(&self, rollout: Judged<'_>, _: &JudgeContext) -> Result<Vec<Option<f64>>, Failure> {

@@ -56,7 +56,7 @@ impl Judge for Passed {
 
     fn reads(&self) -> Vec<String> {
         let texts: &[&str] = match self.per_turn {
-            true => &["step_texts", "step_kinds", "step_turns"],
+            true => &["step_texts", "step_kinds", "step_turns", "step_ends", "token_mask"],
             false => &["response"],
         };
         texts.iter().chain(&["test_inputs", "test_outputs", "metadata"]).map(|name| (*name).into()).collect()

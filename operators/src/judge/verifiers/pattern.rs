@@ -59,7 +59,7 @@ impl Judge for Pattern {
 
     fn reads(&self) -> Vec<String> {
         match self.level {
-            "step" => vec!["step_texts".into(), "step_kinds".into()],
+            "step" => ["step_texts", "step_kinds", "step_ends", "token_mask"].map(str::to_owned).to_vec(),
             _ => vec!["response".into()],
         }
     }

@@ -59,7 +59,11 @@ fn drop_redundant(config: &ModelConfig, tensors: &mut BTreeMap<String, Tensor>) 
     }
 }
 
-fn files(directory: &Path) -> Result<Vec<PathBuf>> {
+/// The files that hold the weights of a directory.
+///
+/// # Errors
+/// A directory without weights, or with an index that cannot be read.
+pub fn files(directory: &Path) -> Result<Vec<PathBuf>> {
     let single = directory.join(SINGLE);
     let index = directory.join(INDEX);
     if single.is_file() {

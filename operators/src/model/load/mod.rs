@@ -5,7 +5,7 @@ mod llama2c;
 
 use std::path::Path;
 
-pub use hugging_face::{hugging_face, save};
+pub use hugging_face::{files, hugging_face, save};
 pub use llama2c::llama2c;
 
 use super::weights::Weights;

@@ -57,6 +57,14 @@ impl Strategy for Refill {
         for number in 0..=self.rounds {
             let sampled = self.inner.sample(round, &asked).await?;
             let values = values_by_group(&sampled.rollouts, &self.signal)?;
+            if let Some(other) =
+                values.keys().find(|group| asked.iter().all(|prompt| prompt.group_id != **group))
+            {
+                return Err(Error::usage(
+                    format!("{} makes the group {other}, which is no prompt", self.inner.name()),
+                    "dynamic sampling replaces prompts: give it a strategy whose groups are the prompts",
+                ));
+            }
             let teaches = |group: &str| values.get(group).is_some_and(|values| differ(values));
             let (good, rest) = split_groups(&sampled.rollouts, teaches)?;
             kept.push(good);

@@ -165,6 +165,24 @@ impl Strategy for Slate {
                 signals.insert("trajectory_reason".to_owned(), Value::from(live.episode.reason.clone()));
             }
         }
+        // A trajectory that never began has no candidate, and is a rollout all the same.
+        let mut broken = Vec::new();
+        for (live, _) in lives.iter().zip(&trunks).filter(|(_, trunk)| trunk.branches.is_empty()) {
+            let mut episode = live.episode.clone();
+            let status = episode.status.map(|status| status.as_str());
+            for (name, value) in [
+                ("question_id", Value::from(episode.group_id.clone())),
+                ("trajectory_status", Value::from(status)),
+                ("trajectory_reason", Value::from(episode.reason.clone())),
+            ] {
+                episode.signals.insert(name.to_owned(), value);
+            }
+            broken.push(episode);
+        }
+        if !broken.is_empty() {
+            let judged = round.judge(&broken, &columns()[..2]).await?;
+            steps.push(Candidates { episodes: broken, judged });
+        }
         let mut judged = Vec::new();
         for Candidates { episodes, judged: step } in steps {
             let rollouts = with_signals(step.rollouts, &episodes, &columns()[2..])?;
