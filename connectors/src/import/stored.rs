@@ -8,6 +8,7 @@ use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use meed_operators::columns::{
     DuplicateCheck, Rejection, Role, Table, complete, conform, list_of, role, summarize, validate,
+    with_columns,
 };
 use meed_operators::engine::Batches;
 use meed_operators::{Error, Place, Result};
@@ -215,18 +216,6 @@ fn note_columns_without_rule(schema: &Schema, report: &ReportHandle) {
 
 /// The batch with one more column.
 pub(super) fn with_column(batch: RecordBatch, name: &str, column: Arc<dyn Array>) -> Result<RecordBatch> {
-    let mut fields = batch.schema().fields().to_vec();
-    let mut columns = batch.columns().to_vec();
-    let field = Arc::new(Field::new(name, column.data_type().clone(), true));
-    match batch.schema().column_with_name(name) {
-        Some((index, _)) => {
-            fields[index] = field;
-            columns[index] = column;
-        }
-        None => {
-            fields.push(field);
-            columns.push(column);
-        }
-    }
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+    let field = Field::new(name, column.data_type().clone(), true);
+    with_columns(batch, [(field, column)])
 }

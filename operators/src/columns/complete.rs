@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Field, Schema};
 
 use super::lengths::Lengths;
-use super::{Table, conform, role};
+use super::{Table, conform, role, with_columns};
 use crate::{Error, Place, Result};
 
 /// Brings rollouts as loaders find them into the declared types and fills what files leave out.
@@ -59,7 +59,7 @@ pub fn complete(batch: RecordBatch, file: &str) -> Result<RecordBatch> {
     if filled.is_empty() {
         return Ok(batch);
     }
-    with_columns(batch, filled)
+    filled_in(batch, filled)
 }
 
 /// The columns to read from a file of this schema so that [`complete`] gives right rows with the `wanted`
@@ -111,24 +111,18 @@ pub fn columns_to_read(schema: &Schema, wanted: &[&str]) -> Vec<String> {
     names
 }
 
-/// The batch with these columns replaced, or appended where it has none of the name.
-fn with_columns(batch: RecordBatch, filled: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
+/// The batch with columns filled in; those that are there keep their fields, new ones have that of the table.
+fn filled_in(batch: RecordBatch, filled: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
     let schema = batch.schema();
-    let mut fields = schema.fields().to_vec();
-    let mut columns = batch.columns().to_vec();
-    for (name, column) in filled {
-        match schema.column_with_name(name) {
-            Some((index, _)) => columns[index] = column,
-            None => {
-                let nullable = Table::Rollouts.column(name).is_none_or(|definition| definition.nullable);
-                let data_type = column.data_type().clone();
-                fields.push(Arc::new(Field::new(name, data_type, nullable)));
-                columns.push(column);
-            }
-        }
-    }
-    let schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
-    Ok(RecordBatch::try_new(schema, columns)?)
+    let columns = filled.into_iter().map(|(name, column)| {
+        let nullable = Table::Rollouts.column(name).is_none_or(|definition| definition.nullable);
+        let field = match schema.field_with_name(name) {
+            Ok(field) => field.clone(),
+            Err(_) => Field::new(name, column.data_type().clone(), nullable),
+        };
+        (field, column)
+    });
+    with_columns(batch, columns)
 }
 
 #[cfg(test)]

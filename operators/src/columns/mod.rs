@@ -12,6 +12,7 @@ mod validate_duplicates;
 mod validate_levels;
 mod validate_spans;
 mod validate_values;
+mod with_columns;
 
 pub use complete::{columns_to_read, complete};
 pub use conform::conform;
@@ -20,6 +21,7 @@ pub use names::{Role, role};
 pub use rollouts::{ListColumn, Rollouts};
 pub use validate::{OnError, Rejection, accept, summarize, validate};
 pub use validate_duplicates::DuplicateCheck;
+pub use with_columns::with_columns;
 
 use names::list_element;
 

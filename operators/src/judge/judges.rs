@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch, StringBuilder};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field};
 use futures::StreamExt;
 use tokio::sync::Semaphore;
 
@@ -12,6 +12,7 @@ use super::ask::ask;
 use super::hash::input_hash;
 use super::scores::{ScoreRows, iteration, key, signal, status};
 use super::{Failure, Judge, JudgeContext, Judged, Judgement, Tally};
+use crate::columns::with_columns;
 use crate::credit::{Level, ROLLOUT};
 use crate::{Error, Result};
 
@@ -230,12 +231,9 @@ impl Judges {
     fn widened(&self, rollouts: RecordBatch, judgements: &[Vec<Option<Judgement>>]) -> Result<RecordBatch> {
         let mut added: Vec<(Field, ArrayRef)> = Vec::new();
         for (index, judge) in self.judges.iter().enumerate() {
-            let of_judge = |row: &Vec<Option<Judgement>>| row[index].clone();
-            let said: Vec<Option<Judgement>> = judgements.iter().map(of_judge).collect();
-            let scores: Vec<Option<&[Option<f64>]>> = said
-                .iter()
-                .map(|judgement| judgement.as_ref()?.scores.as_ref().ok().map(Vec::as_slice))
-                .collect();
+            let said: Vec<Option<&Judgement>> = judgements.iter().map(|row| row[index].as_ref()).collect();
+            let scores: Vec<Option<&[Option<f64>]>> =
+                said.iter().map(|judgement| judgement.as_ref()?.scores.as_deref().ok()).collect();
             let level = Level::named(judge.level());
             let outer = |row: usize| match level.parts() {
                 Some((outer, _)) => Judged { batch: &rollouts, row }.elements(&outer).map_err(not_measured),
@@ -257,7 +255,7 @@ fn not_measured(failure: Failure) -> Error {
 }
 
 /// Why the reward is null: kind and reason of the failure.
-fn reward_status(judgements: &[Option<Judgement>]) -> (Field, ArrayRef) {
+fn reward_status(judgements: &[Option<&Judgement>]) -> (Field, ArrayRef) {
     let mut statuses = StringBuilder::new();
     for judgement in judgements.iter().flatten() {
         let score = judgement.scores.as_ref().map(|scores| scores.first().copied().flatten());
@@ -267,25 +265,4 @@ fn reward_status(judgements: &[Option<Judgement>]) -> (Field, ArrayRef) {
         });
     }
     (Field::new("reward_status", DataType::Utf8, true), Arc::new(statuses.finish()))
-}
-
-/// The batch with these columns replaced, or appended where it has none of the name.
-fn with_columns(batch: RecordBatch, added: Vec<(Field, ArrayRef)>) -> Result<RecordBatch> {
-    let schema = batch.schema();
-    let mut fields = schema.fields().to_vec();
-    let mut columns = batch.columns().to_vec();
-    for (field, column) in added {
-        match fields.iter().position(|known| known.name() == field.name()) {
-            Some(index) => {
-                fields[index] = Arc::new(field);
-                columns[index] = column;
-            }
-            None => {
-                fields.push(Arc::new(field));
-                columns.push(column);
-            }
-        }
-    }
-    let schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
-    Ok(RecordBatch::try_new(schema, columns)?)
 }

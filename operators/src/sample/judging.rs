@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
-use arrow::datatypes::{Field, Float64Type, Schema};
+use arrow::datatypes::{Field, Float64Type};
 use async_trait::async_trait;
 
+use crate::columns::with_columns;
 use crate::{Error, Place, Result};
 
 /// Rollouts with their rewards, and what was said about them.
@@ -56,21 +57,9 @@ impl JudgeRollouts for EpisodeReward {
 
 /// A batch with a column put in the place of the one of that name, or at the end.
 pub(super) fn replace(batch: RecordBatch, name: &str, array: ArrayRef) -> Result<RecordBatch> {
-    let schema = batch.schema();
-    let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
-    let mut arrays = batch.columns().to_vec();
-    match schema.index_of(name) {
-        Ok(index) => {
-            fields[index] =
-                Arc::new(fields[index].as_ref().clone().with_data_type(array.data_type().clone()));
-            arrays[index] = array;
-        }
-        Err(_) => {
-            fields.push(Arc::new(Field::new(name, array.data_type().clone(), true)));
-            arrays.push(array);
-        }
-    }
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
+    let nullable = batch.schema().field_with_name(name).map_or(true, Field::is_nullable);
+    let field = Field::new(name, array.data_type().clone(), nullable);
+    with_columns(batch, [(field, array)])
 }
 
 /// Has rollouts judged, and holds the judge to its contract: the rows that it was given, with columns

@@ -1,17 +1,16 @@
 //! From prompts to judged rollouts: the operator sample.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{AsArray, RecordBatch, StringArray, UInt64Array};
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 
 use super::calls::Calls;
 use super::strategy::Independent;
 use super::{Environments, History, JudgeRollouts, JudgedRollouts, Prompt, Round, Strategy};
-use crate::credit::compare_ids;
+use crate::credit::Unit;
 use crate::policy::{Policy, Sampling, Tokenizer};
 use crate::{Error, Place, Result};
 
@@ -169,23 +168,6 @@ impl Sampled {
     }
 }
 
-/// Rows by group and rollout, runs of digits compared as numbers.
 fn in_canonical_order(batch: RecordBatch) -> Result<RecordBatch> {
-    let text = |name: &str| -> Option<StringArray> {
-        batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()).cloned()
-    };
-    let (Some(groups), Some(rollouts)) = (text("group_id"), text("rollout_id")) else {
-        return Err(Error::data(Place::default().column("rollout_id"), "the column is missing", ""));
-    };
-    let order = |&a: &u64, &b: &u64| -> Ordering {
-        let (a, b) = (a as usize, b as usize);
-        compare_ids(groups.value(a), groups.value(b))
-            .then_with(|| compare_ids(rollouts.value(a), rollouts.value(b)))
-    };
-    let mut rows: Vec<u64> = (0..batch.num_rows() as u64).collect();
-    if rows.is_sorted_by(|a, b| order(a, b).is_le()) {
-        return Ok(batch);
-    }
-    rows.sort_by(order);
-    Ok(take_record_batch(&batch, &UInt64Array::from(rows))?)
+    Ok(Unit::new(batch)?.batch().clone())
 }

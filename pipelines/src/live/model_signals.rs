@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Float32Array, ListArray, RecordBatch};
 use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field};
+use meed_operators::columns::with_columns;
 use meed_operators::policy::TokenBatch;
 use meed_operators::{Error, Result};
 
@@ -39,18 +40,6 @@ pub fn with_token_signal(
     let element = Arc::new(Field::new("element", DataType::Float32, true));
     let list =
         ListArray::try_new(element, OffsetBuffer::new(ScalarBuffer::from(offsets)), Arc::new(values), None)?;
-    let list: ArrayRef = Arc::new(list);
-    let schema = batch.schema();
-    let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
-    let mut columns = batch.columns().to_vec();
-    let field = Arc::new(Field::new(name, list.data_type().clone(), true));
-    match schema.index_of(name) {
-        Ok(index) => (fields[index], columns[index]) = (field, list),
-        Err(_) => {
-            fields.push(field);
-            columns.push(list);
-        }
-    }
-    let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
-    Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+    let field = Field::new(name, list.data_type().clone(), true);
+    with_columns(batch, [(field, Arc::new(list) as ArrayRef)])
 }

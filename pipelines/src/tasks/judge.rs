@@ -1,6 +1,5 @@
 //! The verifier and the step oracle of a task as judges.
 
-use arrow::array::{Array, AsArray};
 use async_trait::async_trait;
 use meed_operators::columns::is_environment_kind;
 use meed_operators::judge::{Failure, Judge, JudgeContext, Judged};
@@ -78,12 +77,11 @@ impl Judge for TaskJudge {
     }
 
     async fn judge(&self, rollout: Judged<'_>, _context: &JudgeContext) -> Result<Vec<Option<f64>>, Failure> {
-        let text = text(rollout, "prompt").ok_or_else(|| missing("prompt"))?;
         let prompt = Prompt {
             group_id: String::new(),
-            text,
-            reference: self::text(rollout, "reference"),
-            metadata: self::text(rollout, "metadata"),
+            text: rollout.text("prompt")?.to_owned(),
+            reference: rollout.optional_text("reference").map(str::to_owned),
+            metadata: rollout.optional_text("metadata").map(str::to_owned),
         };
         let steps = self.steps(rollout)?;
         let turns: Vec<&str> = steps.turns.iter().map(String::as_str).collect();
@@ -103,8 +101,8 @@ impl Judge for TaskJudge {
 impl TaskJudge {
     /// The steps, or the response as the only one where a task has a single turn.
     fn steps(&self, rollout: Judged<'_>) -> Result<Spoken, Failure> {
-        let (Some(kinds), Some(texts)) = (list(rollout, "step_kinds"), list(rollout, "step_texts")) else {
-            let response = text(rollout, "response").ok_or_else(|| missing("response"))?;
+        let (Ok(kinds), Ok(texts)) = (rollout.texts("step_kinds"), rollout.texts("step_texts")) else {
+            let response = rollout.text("response")?.to_owned();
             let single = self.task.limits(self.task.difficulty().default).max_turns == 1;
             return if single {
                 Ok(Spoken { turns: vec![response], policy: vec![true] })
@@ -125,20 +123,6 @@ impl TaskJudge {
 
 fn missing(what: &str) -> Failure {
     Failure::Missing(format!("{what} is absent"))
-}
-
-fn text(rollout: Judged<'_>, column: &str) -> Option<String> {
-    let texts = rollout.batch.column_by_name(column)?.as_string_opt::<i32>()?;
-    texts.is_valid(rollout.row).then(|| texts.value(rollout.row).to_owned())
-}
-
-fn list(rollout: Judged<'_>, column: &str) -> Option<Vec<Option<String>>> {
-    let lists = rollout.batch.column_by_name(column)?.as_list_opt::<i32>()?;
-    if lists.is_null(rollout.row) {
-        return None;
-    }
-    let values = lists.value(rollout.row);
-    Some(values.as_string_opt::<i32>()?.iter().map(|text| text.map(str::to_owned)).collect())
 }
 
 #[cfg(test)]

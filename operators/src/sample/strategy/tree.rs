@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::{DataType, Field, Float64Type};
+use arrow::datatypes::{DataType, Field};
 use async_trait::async_trait;
 use serde_json::Value;
 
 use super::branch_points::{BranchPoint, appo_branch_scores, choose_branch_points};
+use super::groups::rewards;
 use super::nodes::{Branch, tree_nodes};
 use super::{Strategy, off_thread};
 use crate::policy::TokenBatch;
@@ -99,10 +99,7 @@ impl Strategy for Tree {
         let branches = round.run(branches).await?;
         let episodes = [roots, branches].concat();
         let judged = round.judge(&episodes, &columns()).await?;
-        let rewards =
-            judged.rollouts.column_by_name("reward").map(|column| column.as_primitive::<Float64Type>());
-        let reward =
-            |row: usize| rewards.filter(|rewards| rewards.is_valid(row)).map(|rewards| rewards.value(row));
+        let rewards = rewards(&judged.rollouts)?;
         let mut trees: Vec<(String, Vec<Branch>)> =
             prompts.iter().map(|prompt| (prompt.group_id.clone(), Vec::new())).collect();
         let first_branch = prompts.len() * initial;
@@ -119,7 +116,7 @@ impl Strategy for Tree {
                 parent,
                 shared,
                 tokens: episode.tokens.len(),
-                reward: reward(row),
+                reward: rewards[row],
             });
         }
         let nodes = tree_nodes(round.iteration, &trees)?;
