@@ -1,6 +1,7 @@
 //! Recipes and objectives, one file each, the stored and live pipelines that apply them, and tasks to
 //! train on.
 
+pub mod inputs;
 pub mod judges;
 pub mod live;
 mod memory;
@@ -14,9 +15,10 @@ pub mod stored;
 pub mod tasks;
 pub mod vocabulary;
 
+pub use inputs::{Input, Of, input};
 pub use judges::{JUDGES, JudgeDefinition, find_judge, make_judges};
 pub use memory::InMemory;
 pub use objectives::{NamedObjective, OBJECTIVES, find_objective};
 pub use parameters::{Parameter, Parameters};
-pub use recipe::{Kind, Plan, Recipe};
-pub use recipes::{RECIPES, find};
+pub use recipe::{Fidelity, Kind, Plan, Recipe};
+pub use recipes::{RECIPES, find, recipes};

@@ -7,6 +7,7 @@ use meed_operators::signals::AddSignals;
 use meed_operators::{Error, Result};
 use serde_json::Value;
 
+use crate::inputs::Input;
 use crate::parameters::{Parameter, Parameters};
 use crate::presets;
 
@@ -25,6 +26,29 @@ impl Kind {
         match self {
             Kind::Advantage => "advantage",
             Kind::Reward => "reward",
+        }
+    }
+}
+
+/// How a recipe is known to be what it is named after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fidelity {
+    /// Equal to the authors' program, or to the systems of its presets, by golden numbers.
+    Reference,
+    /// Equal to the paper's equations, by a numeric check.
+    Equations,
+    /// The most faithful reading of a text that leaves something open; `deviations` lists what is
+    /// guessed.
+    Reconstructed,
+}
+
+impl Fidelity {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fidelity::Reference => "reference",
+            Fidelity::Equations => "equations",
+            Fidelity::Reconstructed => "reconstructed",
         }
     }
 }
@@ -67,15 +91,43 @@ pub struct Recipe {
     pub objective: TrainedWith,
     /// Its formula in one line.
     pub formula: &'static str,
-    /// Where it deviates from the reference, and why.
-    pub fidelity: &'static str,
+    /// How it is known to be the method.
+    pub fidelity: Fidelity,
+    /// Where it deviates from the reference and why, and what is guessed; empty where nowhere.
+    pub deviations: &'static str,
+    /// The columns that are peculiar to it, beside reward, tokens and mask.
+    pub inputs: &'static [&'static [Input]],
     /// Its parameters, in groups.
     pub parameters: &'static [&'static [Parameter]],
     /// Builds it.
     pub plan: fn(&Parameters) -> Result<Plan>,
 }
 
+/// What recipes of advantages have in common, to be completed with `..ADVANTAGE`.
+pub const ADVANTAGE: Recipe = Recipe {
+    name: "",
+    title: "",
+    citation: "",
+    family: "",
+    kind: Kind::Advantage,
+    objective: PPO_CLIP,
+    formula: "",
+    fidelity: Fidelity::Equations,
+    deviations: "",
+    inputs: &[],
+    parameters: &[],
+    plan: |_| Err(Error::usage("this recipe has no plan", "set `plan` to what builds its credit")),
+};
+
+/// What recipes of rewards have in common, to be completed with `..REWARD`.
+pub const REWARD: Recipe = Recipe { kind: Kind::Reward, ..ADVANTAGE };
+
 impl Recipe {
+    /// The columns that it declares.
+    pub fn inputs(&self) -> impl Iterator<Item = &'static Input> {
+        self.inputs.iter().copied().flatten()
+    }
+
     /// All declared parameters.
     pub fn declared(&self) -> Vec<Parameter> {
         self.parameters.concat()
@@ -128,6 +180,26 @@ impl Recipe {
     /// # Errors
     /// A signal that the data does not have, with what would provide it; see [`Checked::new`].
     pub fn assignment(
+        &self,
+        settings: &[(String, Value)],
+        schema: &arrow::datatypes::Schema,
+    ) -> Result<(Assignment, Plan)> {
+        self.checked(settings, schema).map_err(|error| self.with_provider(error))
+    }
+
+    /// A missing column that the recipe declares comes with what the recipe says would provide it.
+    fn with_provider(&self, error: Error) -> Error {
+        match error {
+            Error::MissingSignal { recipe, signal, hint } => {
+                let declared = self.inputs().find(|input| input.column == signal);
+                let hint = declared.map_or(hint, |input| format!("{}: {}", input.meaning, input.provider));
+                Error::MissingSignal { recipe, signal, hint }
+            }
+            other => other,
+        }
+    }
+
+    fn checked(
         &self,
         settings: &[(String, Value)],
         schema: &arrow::datatypes::Schema,

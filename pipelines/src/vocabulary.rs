@@ -2,6 +2,7 @@
 
 pub mod correction;
 pub mod objective;
+pub mod recipes;
 
 use meed_operators::{Error, Result};
 use serde_json::{Map, Value, json};
@@ -111,7 +112,7 @@ pub fn named(recipe: &str, framework: Option<&str>, params: &Map<String, Value>)
         let Ok(found) = crate::find(recipe) else {
             return Ok(Named::Elsewhere(format!("recipe {recipe} is not built yet")));
         };
-        return Ok(Named::Recipe(found.name, params.clone().into_iter().collect()));
+        return recipes::settings(found, params);
     }
     let stage = params.get("stage").and_then(Value::as_str).unwrap_or_default();
     let estimator = params.get("estimator").and_then(Value::as_str).unwrap_or_default();

@@ -43,7 +43,8 @@ fn head(recipe: &Recipe) -> String {
     let lines = [
         ("formula", recipe.formula),
         ("citation", recipe.citation),
-        ("fidelity", recipe.fidelity),
+        ("fidelity", recipe.fidelity.name()),
+        ("deviates", recipe.deviations),
         ("gives", recipe.kind.name()),
     ];
     let mut text = format!("{}: {}\n", recipe.name, recipe.title);

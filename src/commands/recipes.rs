@@ -2,18 +2,18 @@
 
 use meed::Result;
 use meed::pipelines::parameters::parse;
-use meed::pipelines::{RECIPES, Recipe};
+use meed::pipelines::{Recipe, recipes};
 use serde_json::{Value, json};
 
 use crate::output::{Output, columns};
 
 pub fn run(as_json: bool) -> Result<()> {
     if as_json {
-        let all: Vec<Value> = RECIPES.iter().map(|recipe| describe(recipe)).collect();
+        let all: Vec<Value> = recipes().map(describe).collect();
         return Output::new().json(&Value::Array(all));
     }
     let head = ["recipe", "family", "gives", "what it is"].map(str::to_owned).to_vec();
-    let rows = RECIPES.iter().map(|recipe| {
+    let rows = recipes().map(|recipe| {
         [recipe.name, recipe.family, recipe.kind.name(), recipe.title].map(str::to_owned).to_vec()
     });
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
@@ -31,7 +31,8 @@ fn describe(recipe: &Recipe) -> Value {
         "kind": recipe.kind.name(),
         "formula": recipe.formula,
         "citation": recipe.citation,
-        "fidelity": recipe.fidelity,
+        "fidelity": recipe.fidelity.name(),
+        "deviations": recipe.deviations,
         "parameters": parameters.collect::<Vec<Value>>(),
     })
 }

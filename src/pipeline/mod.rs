@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use meed_operators::engine::{Sink, Source};
 use meed_operators::{Error, Result};
-use meed_pipelines::recipe::PPO_CLIP;
-use meed_pipelines::{Kind, Recipe};
+use meed_pipelines::Recipe;
+use meed_pipelines::recipe::ADVANTAGE;
 use serde_json::Value;
 
 use crate::address::Address;
@@ -69,18 +69,7 @@ pub fn recipe(name: &str) -> Result<Recipe> {
 
 /// The blank from which a recipe of one's own is made with struct update syntax; its plan refuses.
 pub const fn own_recipe() -> Recipe {
-    Recipe {
-        name: "own",
-        title: "",
-        citation: "",
-        family: "own",
-        kind: Kind::Advantage,
-        objective: PPO_CLIP,
-        formula: "",
-        fidelity: "",
-        parameters: &[],
-        plan: |_| Err(Error::usage("this recipe has no plan", "set `plan` to what builds its credit")),
-    }
+    Recipe { name: "own", family: "own", ..ADVANTAGE }
 }
 
 /// The catalog that is used where none is named: `MEED_CATALOG`, or `./meed-data`.

@@ -8,17 +8,16 @@ use meed_connectors::{Format, Location, read_batches, write_batches};
 use meed_operators::columns::OnError;
 use meed_operators::engine::RunOptions;
 use meed_pipelines::stored::{AssignJob, RecipeSettings, Rejected, assign};
-use meed_pipelines::{Kind, RECIPES};
+use meed_pipelines::{Kind, recipes as all_recipes};
 
 use crate::support::{MemorySource, bits, rollouts, shuffled, shuffled_clustered};
 
 /// Every recipe of advantages whose columns the synthetic data has; whitening over the batch too.
 fn recipes() -> Vec<RecipeSettings> {
     let skip = ["gdpo", "on_policy_distillation", "step_reinforce"];
-    let mut chosen: Vec<RecipeSettings> = RECIPES
-        .iter()
+    let mut chosen: Vec<RecipeSettings> = all_recipes()
         .filter(|recipe| recipe.kind == Kind::Advantage && !skip.contains(&recipe.name))
-        .map(|recipe| RecipeSettings::from(*recipe))
+        .map(|recipe| RecipeSettings::from(recipe))
         .collect();
     for chosen in &mut chosen {
         if chosen.recipe.name == "gae" {

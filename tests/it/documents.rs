@@ -13,7 +13,7 @@ use meed_catalog::FUNCTIONS;
 use meed_connectors::import::IMPORTERS;
 use meed_operators::columns::{ColumnType, Table};
 use meed_pipelines::presets::PRESETS;
-use meed_pipelines::{JUDGES, Kind, RECIPES, find};
+use meed_pipelines::{JUDGES, Kind, find, recipes as all_recipes};
 
 /// Compares a file of `docs` with what the code would write, or writes it where that is asked for.
 fn generated(name: &str, wanted: &str) {
@@ -78,7 +78,7 @@ fn recipes() {
          column.\n\n\
          | recipe | family | gives | formula |\n|---|---|---|---|\n",
     );
-    for recipe in RECIPES {
+    for recipe in all_recipes() {
         let formula = cell(recipe.formula);
         writeln!(
             text,
@@ -90,7 +90,7 @@ fn recipes() {
         .expect("text");
     }
     let mut meanings: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
-    for recipe in RECIPES {
+    for recipe in all_recipes() {
         writeln!(text, "\n## {}\n\n{}.\n", recipe.name, sentence(recipe.title)).expect("text");
         writeln!(text, "- Source: {}", recipe.citation).expect("text");
         if recipe.kind == Kind::Advantage {
@@ -100,8 +100,9 @@ fn recipes() {
             writeln!(text, "- Trained with: [`{objective}`](objectives.md#{objective}){settings}")
                 .expect("text");
         }
-        if !recipe.fidelity.is_empty() {
-            writeln!(text, "- Against the reference: {}", recipe.fidelity).expect("text");
+        writeln!(text, "- Fidelity: {}", recipe.fidelity.name()).expect("text");
+        if !recipe.deviations.is_empty() {
+            writeln!(text, "- Deviations: {}", recipe.deviations).expect("text");
         }
         let declared = recipe.declared();
         let defaults: Vec<String> =

@@ -212,6 +212,16 @@ impl Expr {
     pub fn square(self) -> Expr {
         self.apply(Function::Square)
     }
+    /// Cosine of an angle in radians.
+    pub fn cos(self) -> Expr {
+        self.apply(Function::Cosine)
+    }
+
+    /// Arc tangent, in radians.
+    pub fn arctan(self) -> Expr {
+        self.apply(Function::Arctangent)
+    }
+
     /// Hyperbolic tangent.
     pub fn tanh(self) -> Expr {
         self.apply(Function::Tanh)

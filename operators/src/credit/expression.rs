@@ -77,6 +77,8 @@ pub enum Function {
     Sqrt,
     Square,
     Tanh,
+    Cosine,
+    Arctangent,
     Sigmoid,
     LogSigmoid,
     Floor,

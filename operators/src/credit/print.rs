@@ -39,6 +39,8 @@ fn function(function: Function) -> &'static str {
         Function::Sqrt => "sqrt",
         Function::Square => "square",
         Function::Tanh => "tanh",
+        Function::Cosine => "cos",
+        Function::Arctangent => "arctan",
         Function::Sigmoid => "sigmoid",
         Function::LogSigmoid => "log_sigmoid",
         Function::Floor => "floor",

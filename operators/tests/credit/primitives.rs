@@ -172,6 +172,8 @@ proptest! {
         assert_cells(data, &token().abs().sqrt(), &of(|x| x.abs().sqrt()), seed);
         assert_exact(data, &token().square(), &of(|x| x * x), seed);
         assert_cells(data, &token().tanh(), &of(f64::tanh), seed);
+        assert_cells(data, &token().cos(), &of(f64::cos), seed);
+        assert_cells(data, &token().arctan(), &of(f64::atan), seed);
         assert_cells(data, &token().sigmoid(), &of(|x| 1.0 / (1.0 + (-x).exp())), seed);
         assert_cells(data, &token().log_sigmoid(), &of(|x| -(1.0 + (-x).exp()).ln()), seed);
         assert_exact(data, &token().floor(), &of(f64::floor), seed);

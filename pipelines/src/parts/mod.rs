@@ -1,7 +1,9 @@
 //! Parts that recipes share: shaped rewards, normalisation, divergence, returns, whitening.
 
 pub mod divergence;
+pub mod group;
 pub mod norm;
+pub mod outcome;
 pub mod returns;
 pub mod reward;
 pub mod whitening;

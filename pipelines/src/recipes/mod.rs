@@ -1,48 +1,42 @@
 //! The list of recipes, and how they are found by name.
 
+mod actions;
 mod agents;
 mod baselines;
+mod outcome;
+mod process;
 mod rewards;
+mod tokens;
 mod trees;
 
 use meed_operators::{Error, Result};
 
 use crate::recipe::Recipe;
 
-/// Every recipe, in alphabetical order inside its family.
-pub const RECIPES: &[&Recipe] = &[
-    &baselines::dr_grpo::DR_GRPO,
-    &baselines::gae::GAE,
-    &baselines::gdpo::GDPO,
-    &baselines::gpg::GPG,
-    &baselines::grpo::GRPO,
-    &baselines::grpo_passk::GRPO_PASSK,
-    &baselines::max_rl::MAX_RL,
-    &baselines::on_policy_distillation::ON_POLICY_DISTILLATION,
-    &baselines::opo::OPO,
-    &baselines::optimal_token_baseline::OPTIMAL_TOKEN_BASELINE,
-    &baselines::reinforce::REINFORCE,
-    &baselines::reinforce_pp::REINFORCE_PP,
-    &baselines::reinforce_pp_baseline::REINFORCE_PP_BASELINE,
-    &baselines::remax::REMAX,
-    &baselines::rloo::RLOO,
-    &baselines::optimal_token_baseline::TIR_OPTIMAL_TOKEN_BASELINE,
-    &agents::gigpo::GIGPO,
-    &agents::step_reinforce::STEP_REINFORCE,
-    &rewards::kl_in_reward::KL_IN_REWARD,
-    &rewards::linear_reward::LINEAR_REWARD,
-    &rewards::overlong_penalty::OVERLONG_PENALTY,
-    &rewards::truncated_reward::TRUNCATED_REWARD,
-    &trees::tempo::TEMPO,
+/// Every recipe, one list per family.
+pub const RECIPES: &[&[&Recipe]] = &[
+    baselines::RECIPES,
+    outcome::RECIPES,
+    tokens::RECIPES,
+    process::RECIPES,
+    actions::RECIPES,
+    agents::RECIPES,
+    trees::RECIPES,
+    rewards::RECIPES,
 ];
+
+/// Every recipe, in the order of the list.
+pub fn recipes() -> impl Iterator<Item = &'static Recipe> {
+    RECIPES.iter().flat_map(|family| family.iter().copied())
+}
 
 /// The recipe of a name.
 ///
 /// # Errors
 /// A name that is no recipe; the hint has the nearest ones.
 pub fn find(name: &str) -> Result<&'static Recipe> {
-    RECIPES.iter().find(|recipe| recipe.name == name).copied().ok_or_else(|| {
-        let mut near: Vec<&str> = RECIPES.iter().map(|recipe| recipe.name).collect();
+    recipes().find(|recipe| recipe.name == name).ok_or_else(|| {
+        let mut near: Vec<&str> = recipes().map(|recipe| recipe.name).collect();
         near.sort_by_key(|known| std::cmp::Reverse(alike(known, name)));
         near.truncate(5);
         Error::usage(
@@ -64,11 +58,11 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_every_recipe_builds_with_its_defaults() {
-        let mut names: Vec<&str> = RECIPES.iter().map(|recipe| recipe.name).collect();
+        let mut names: Vec<&str> = recipes().map(|recipe| recipe.name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), RECIPES.len());
-        for recipe in RECIPES {
+        assert_eq!(names.len(), recipes().count());
+        for recipe in recipes() {
             let (_, plan) = recipe.set(&[]).unwrap_or_else(|error| panic!("{}: {error}", recipe.name));
             assert!(plan.credit.expressions().count() > 0, "{}", recipe.name);
         }

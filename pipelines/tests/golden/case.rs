@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use meed_operators::credit::{Evaluated, Unit};
+use meed_pipelines::InMemory;
 use meed_pipelines::vocabulary::{Named, named};
 use serde_json::{Map, Value, json};
 
 use crate::compare::{self, Tolerance};
+use crate::credit;
 use crate::load;
 use crate::objective;
 use crate::recipe_objective;
@@ -81,7 +82,44 @@ impl Case {
 
     pub fn run(&self) -> Result<Outcome, String> {
         if let Some(outcome) = recipe_objective::run(self) {
-            return outcome;
+            return self.and_credit(outcome?);
+        }
+        self.credit(&self.expected)
+    }
+
+    /// What the objective left to the credit of the method, where the method has a recipe.
+    fn and_credit(&self, outcome: Outcome) -> Result<Outcome, String> {
+        let Outcome::Partly(compared, left) = outcome else {
+            return Ok(outcome);
+        };
+        let (later, left): (Vec<_>, Vec<_>) =
+            left.into_iter().partition(|(_, reason)| *reason == recipe_objective::LATER);
+        if later.is_empty() || meed_pipelines::find(&self.recipe).is_err() {
+            return Ok(Outcome::Partly(compared, later.into_iter().chain(left).collect()));
+        }
+        let wanted = |key: &String| later.iter().any(|(known, _)| known == key);
+        let expected = self
+            .expected
+            .iter()
+            .filter(|(key, _)| wanted(key))
+            .map(|(key, x)| (key.clone(), x.clone()))
+            .collect();
+        match self.credit(&expected)? {
+            Outcome::Asserted(more) => Ok(Outcome::Partly(compared + more, left)),
+            Outcome::Partly(more, rest) => {
+                Ok(Outcome::Partly(compared + more, rest.into_iter().chain(left).collect()))
+            }
+            Outcome::Listed(reason) if compared == 0 => Ok(Outcome::Listed(reason)),
+            Outcome::Listed(reason) => {
+                Err(format!("the objective agrees, but the credit is listed: {reason}"))
+            }
+        }
+    }
+
+    /// Runs the recipe and compares these keys.
+    fn credit(&self, expected: &Map<String, Value>) -> Result<Outcome, String> {
+        if let Some(outcome) = credit::run(self) {
+            return outcome.map(Outcome::Asserted);
         }
         let text = |error: meed_operators::Error| format!("{error}; {}", error.hint());
         if objective::is_one(&self.recipe, &self.params) {
@@ -109,10 +147,10 @@ impl Case {
                 row.into_iter().flat_map(Map::keys).filter(|name| name.starts_with("reward_")).collect();
             settings.push(("reward_columns".into(), json!(columns)));
         }
-        let batch = load::rollouts(&self.rollouts)?;
+        let batch = load::rollouts(&credit::rollouts(self)?)?;
         let recipe = meed_pipelines::find(recipe).map_err(text)?;
         let given = recipe.in_memory(&settings, batch).map_err(text)?;
-        let compared = self.compare(&given.unit, &given.evaluated, given.rows.as_ref());
+        let compared = self.compare(expected, &given);
         match compared {
             Ok(0) => Ok(Outcome::Listed("no value at a trainable position".into())),
             Ok(values) => Ok(Outcome::Asserted(values)),
@@ -123,18 +161,18 @@ impl Case {
         }
     }
 
-    fn compare(
-        &self,
-        unit: &Unit,
-        evaluated: &Evaluated,
-        rows: Option<&arrow::array::RecordBatch>,
-    ) -> Result<usize, String> {
+    fn compare(&self, expected: &Map<String, Value>, given: &InMemory) -> Result<usize, String> {
         let mut compared = 0;
-        for (key, wanted) in &self.expected {
+        for (key, wanted) in expected {
+            if let Some(outcome) = credit::key(self, key, wanted, given) {
+                compared += outcome.map_err(|error| format!("{key}: {error}"))?;
+                continue;
+            }
             let by_id: BTreeMap<String, Value> = match wanted {
                 Value::Object(values) => values.clone().into_iter().collect(),
                 scalar => BTreeMap::from([("".to_owned(), scalar.clone())]),
             };
+            let (unit, evaluated, rows) = (&given.unit, &given.evaluated, given.rows.as_ref());
             compared += compare::key(key, &by_id, unit, evaluated, rows, &self.tolerance)?;
         }
         Ok(compared)

@@ -7,6 +7,7 @@
 mod case;
 mod columns;
 mod compare;
+mod credit;
 mod load;
 mod objective;
 mod pair_objective;

@@ -28,6 +28,8 @@ pub(super) fn apply(function: Function, x: &Column) -> Column {
         Function::Sqrt => f64::sqrt,
         Function::Square => |x| x * x,
         Function::Tanh => f64::tanh,
+        Function::Cosine => f64::cos,
+        Function::Arctangent => f64::atan,
         Function::Sigmoid => |x| {
             if x >= 0.0 { 1.0 / (1.0 + (-x).exp()) } else { x.exp() / (1.0 + x.exp()) }
         },

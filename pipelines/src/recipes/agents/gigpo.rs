@@ -10,7 +10,7 @@ use meed_operators::credit::{
 use meed_operators::signals::StateGroups;
 
 use crate::parameters::{Parameter, Parameters, parameter};
-use crate::recipe::{Kind, PPO_CLIP, Plan, Recipe};
+use crate::recipe::{Fidelity, Kind, PPO_CLIP, Plan, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter(
@@ -48,7 +48,9 @@ pub const GIGPO: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: PPO_CLIP,
     formula: "A = normalize(sum(r), by(group)) + w * normalize(return(r, gamma), by(group, state))",
-    fidelity: "episode_statistics is trajectories as in the paper; step_rows gives the released code; states never match across groups",
+    fidelity: Fidelity::Reference,
+    deviations: "episode_statistics is trajectories as in the paper; step_rows gives the released code; states never match across groups",
+    inputs: &[],
     parameters: &[PARAMETERS],
     plan,
 };

@@ -3,7 +3,7 @@
 use meed_operators::credit::{Credit, Norm, Scale, Singleton, normalize, return_to_go, signal};
 
 use crate::parameters::{Parameter, parameter};
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Fidelity, Kind, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter("gamma", "1.0", "discount per policy step"),
@@ -22,7 +22,9 @@ pub const STEP_REINFORCE: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: ("reinforce", &[]),
     formula: "A = (G - mean(G)) / (std(G) + eps) over the policy steps of the group",
-    fidelity: "as ROLL",
+    fidelity: Fidelity::Reference,
+    deviations: "as ROLL",
+    inputs: &[],
     parameters: &[PARAMETERS],
     plan: |parameters| {
         if parameters.text("center")? != "group_mean over steps" {

@@ -2,9 +2,9 @@
 
 use meed_operators::credit::{Norm, Scale};
 
-use super::outcome::{OUTCOME, outcome_with};
 use crate::parts::norm::{norm, peers};
-use crate::recipe::{Kind, Recipe};
+use crate::parts::outcome::{OUTCOME, outcome_with};
+use crate::recipe::{Fidelity, Kind, Recipe};
 
 /// Dr. GRPO: `A = r - mean(r)`.
 pub const DR_GRPO: Recipe = Recipe {
@@ -15,7 +15,9 @@ pub const DR_GRPO: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: ("dr_grpo", &[]),
     formula: "A = r - mean(r)",
-    fidelity: "a singleton gets 0, where verl keeps the raw reward (singleton=raw)",
+    fidelity: Fidelity::Reference,
+    deviations: "a singleton gets 0, where verl keeps the raw reward (singleton=raw)",
+    inputs: &[],
     parameters: OUTCOME,
     plan: |parameters| {
         let norm = norm(parameters, peers(parameters)?)?;

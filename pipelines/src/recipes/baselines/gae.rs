@@ -12,7 +12,7 @@ use crate::parts::norm::{PRESET, trainable_tokens};
 use crate::parts::returns::{Passing, RETURNS, passing, token_rewards};
 use crate::parts::reward::{REWARD, reward};
 use crate::parts::whitening::{WHITEN_OFF, WHITENING, whitened};
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Fidelity, Kind, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter("lam", "0.95", "lambda"),
@@ -41,7 +41,9 @@ pub const GAE: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: ("ppo_clip", &[("value_coef", "0.5")]),
     formula: "A_t = delta_t + gamma * lambda * A_{t+1}",
-    fidelity: "observation tokens are no steps and the outcome reward lands on the last trainable token; masked_tokens names the other conventions",
+    fidelity: Fidelity::Reference,
+    deviations: "observation tokens are no steps and the outcome reward lands on the last trainable token; masked_tokens names the other conventions",
+    inputs: &[],
     parameters: &[PRESET, PARAMETERS, REWARD, DIVERGENCE, RETURNS, &[WHITEN_OFF], WHITENING],
     plan: |parameters| Ok(plan(parameters)?.into()),
 };

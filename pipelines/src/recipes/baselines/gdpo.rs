@@ -6,7 +6,7 @@ use crate::parameters::{Parameter, parameter};
 use crate::parts::norm::{NORM, PRESET, norm, peers};
 use crate::parts::reward::weights;
 use crate::parts::whitening::{WHITENING, whitened};
-use crate::recipe::{Kind, PPO_CLIP, Recipe};
+use crate::recipe::{Fidelity, Kind, PPO_CLIP, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter("reward_columns", "[\"reward\"]", "the reward columns"),
@@ -28,7 +28,9 @@ pub const GDPO: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: PPO_CLIP,
     formula: "A = whiten(sum_k w_k * (r_k - mean(r_k)) / (std(r_k) + eps))",
-    fidelity: "as verl, TRL and NeMo-RL by parameters",
+    fidelity: Fidelity::Reference,
+    deviations: "as verl, TRL and NeMo-RL by parameters",
+    inputs: &[],
     parameters: &[PARAMETERS, PRESET, NORM, WHITENING],
     plan: |parameters| {
         let columns = parameters.texts("reward_columns")?;

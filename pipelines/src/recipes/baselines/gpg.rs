@@ -5,7 +5,7 @@ use meed_operators::credit::{Credit, batch, members, normalize, signal, trainabl
 use crate::parameters::{Parameter, parameter};
 use crate::parts::norm::{NORM, PRESET, norm, peers};
 use crate::parts::reward::{REWARD, in_baseline, reward};
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Fidelity, Kind, Recipe};
 
 const PARAMETERS: &[Parameter] = &[parameter(
     "multiplier",
@@ -22,7 +22,9 @@ pub const GPG: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: ("gpg", &[]),
     formula: "A = (n / max(count(r != 0), 1)) * (r - mean(r))",
-    fidelity: "f_norm is 1 as in verl; a singleton gets 0, where verl keeps alpha * r (singleton=raw)",
+    fidelity: Fidelity::Reference,
+    deviations: "f_norm is 1 as in verl; a singleton gets 0, where verl keeps alpha * r (singleton=raw)",
+    inputs: &[],
     parameters: &[PARAMETERS, PRESET, NORM, REWARD],
     plan: |parameters| {
         let score = || signal("score");

@@ -1,7 +1,7 @@
 //! Group relative policy optimisation: `A = (r - mean(r)) / (std(r) + eps)` in each group.
 
-use super::outcome::{OUTCOME, outcome};
-use crate::recipe::{Kind, PPO_CLIP, Recipe};
+use crate::parts::outcome::{OUTCOME, outcome};
+use crate::recipe::{Fidelity, Kind, PPO_CLIP, Recipe};
 
 /// GRPO. Every convention of its statistics is a parameter; `preset` names a system's.
 ///
@@ -14,7 +14,9 @@ pub const GRPO: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: PPO_CLIP,
     formula: "A = (r - mean(r)) / (std(r) + eps)",
-    fidelity: "equal to each system under its preset; a singleton gets 0 unless the preset says otherwise",
+    fidelity: Fidelity::Reference,
+    deviations: "equal to each system under its preset; a singleton gets 0 unless the preset says otherwise",
+    inputs: &[],
     parameters: OUTCOME,
     plan: |parameters| Ok(outcome(parameters)?.into()),
 };

@@ -4,7 +4,7 @@ use meed_operators::credit::{Credit, group, members, rank, signal, std, sum, tra
 
 use crate::parameters::{Parameter, parameter};
 use crate::parts::reward::{REWARD, in_baseline, reward};
-use crate::recipe::{Kind, PPO_CLIP, Recipe};
+use crate::recipe::{Fidelity, Kind, PPO_CLIP, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter("center", "second_best", "what is subtracted from the best reward"),
@@ -25,7 +25,9 @@ pub const GRPO_PASSK: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: PPO_CLIP,
     formula: "A = (r_max - r_second) / (std(r) + eps) for the best rollout, else 0",
-    fidelity: "ties go to the first rollout in canonical order; a singleton gets 0",
+    fidelity: Fidelity::Reference,
+    deviations: "ties go to the first rollout in canonical order; a singleton gets 0",
+    inputs: &[],
     parameters: &[PARAMETERS, REWARD],
     plan: |parameters| {
         if parameters.text("center")? != "second_best" {

@@ -2,10 +2,10 @@
 
 use meed_operators::credit::{Credit, Scale, mean, signal, when};
 
-use super::outcome::{OUTCOME, outcome_with};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::norm::{norm, peers};
-use crate::recipe::{Kind, PPO_CLIP, Recipe};
+use crate::parts::outcome::{OUTCOME, outcome_with};
+use crate::recipe::{Fidelity, Kind, PPO_CLIP, Recipe};
 
 const ZERO_MEAN: &[Parameter] = &[parameter(
     "zero_mean",
@@ -28,7 +28,9 @@ pub const MAX_RL: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: PPO_CLIP,
     formula: "A = (r - mean(r)) / mean(r)",
-    fidelity: "eps is 0 and non-positive means give 0, as in prime-rl; SkyRL's rule by parameters",
+    fidelity: Fidelity::Reference,
+    deviations: "eps is 0 and non-positive means give 0, as in prime-rl; SkyRL's rule by parameters",
+    inputs: &[],
     parameters: PARAMETERS,
     plan: |parameters| {
         let by = peers(parameters)?;

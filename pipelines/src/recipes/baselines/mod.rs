@@ -16,4 +16,24 @@ pub mod reinforce_pp_baseline;
 pub mod remax;
 pub mod rloo;
 
-mod outcome;
+use crate::recipe::Recipe;
+
+/// The recipes of the family, in alphabetical order.
+pub const RECIPES: &[&Recipe] = &[
+    &dr_grpo::DR_GRPO,
+    &gae::GAE,
+    &gdpo::GDPO,
+    &gpg::GPG,
+    &grpo::GRPO,
+    &grpo_passk::GRPO_PASSK,
+    &max_rl::MAX_RL,
+    &on_policy_distillation::ON_POLICY_DISTILLATION,
+    &opo::OPO,
+    &optimal_token_baseline::OPTIMAL_TOKEN_BASELINE,
+    &reinforce::REINFORCE,
+    &reinforce_pp::REINFORCE_PP,
+    &reinforce_pp_baseline::REINFORCE_PP_BASELINE,
+    &remax::REMAX,
+    &rloo::RLOO,
+    &optimal_token_baseline::TIR_OPTIMAL_TOKEN_BASELINE,
+];

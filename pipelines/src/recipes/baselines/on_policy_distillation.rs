@@ -4,7 +4,7 @@ use meed_operators::credit::{Credit, Expr, batch, if_present, mask, mean, signal
 
 use crate::parameters::{Parameter, parameter};
 use crate::parts::divergence::policy_logprobs;
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Fidelity, Kind, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter("coef", "1.0", "coefficient"),
@@ -35,7 +35,9 @@ pub const ON_POLICY_DISTILLATION: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: ("importance_sampling", &[]),
     formula: "A_t = coef * sum_k discount^k * (log p_teacher - log p)_{t+k} (+ r)",
-    fidelity: "only trainable tokens enter the future sum, where tinker-cookbook puts it on observations too",
+    fidelity: Fidelity::Reference,
+    deviations: "only trainable tokens enter the future sum, where tinker-cookbook puts it on observations too",
+    inputs: &[],
     parameters: &[PARAMETERS],
     plan: |parameters| {
         let teacher = match parameters.text("teacher")? {

@@ -2,9 +2,9 @@
 
 use meed_operators::credit::{Center, Norm, Scale};
 
-use super::outcome::{OUTCOME, outcome_with};
 use crate::parts::norm::{norm, peers, trainable_tokens};
-use crate::recipe::{Kind, PPO_CLIP, Recipe};
+use crate::parts::outcome::{OUTCOME, outcome_with};
+use crate::recipe::{Fidelity, Kind, PPO_CLIP, Recipe};
 
 /// OPO: `A = r - sum(length * r) / sum(length)`, lengths in trainable tokens.
 pub const OPO: Recipe = Recipe {
@@ -15,7 +15,9 @@ pub const OPO: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: PPO_CLIP,
     formula: "A = r - sum(len * r) / sum(len)",
-    fidelity: "a singleton gets 0, where verl keeps the raw reward (singleton=raw)",
+    fidelity: Fidelity::Reference,
+    deviations: "a singleton gets 0, where verl keeps the raw reward (singleton=raw)",
+    inputs: &[],
     parameters: OUTCOME,
     plan: |parameters| {
         let by = peers(parameters)?;

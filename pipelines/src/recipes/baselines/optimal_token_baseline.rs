@@ -11,7 +11,7 @@ use crate::parts::divergence::{DIVERGENCE, policy_logprobs};
 use crate::parts::norm::trainable_tokens;
 use crate::parts::returns::{RETURNS, passing};
 use crate::parts::reward::REWARD;
-use crate::recipe::{Kind, PPO_CLIP, Recipe};
+use crate::recipe::{Fidelity, Kind, PPO_CLIP, Recipe};
 
 const SHARED: &[Parameter] = &[
     parameter("eps", "1e-8", "added to the sum of weights"),
@@ -48,7 +48,9 @@ pub const OPTIMAL_TOKEN_BASELINE: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: PPO_CLIP,
     formula: "A_t = G_t - sum_i(G_it * W_it) / (sum_i(W_it) + eps)",
-    fidelity: "as verl 2026-01; positions are columns of the padded row",
+    fidelity: Fidelity::Reference,
+    deviations: "as verl 2026-01; positions are columns of the padded row",
+    inputs: &[],
     parameters: &[SHARED, BY_COLUMN, REWARD, DIVERGENCE, RETURNS],
     plan: |parameters| Ok(plan(parameters)?.into()),
 };
@@ -58,7 +60,9 @@ pub const TIR_OPTIMAL_TOKEN_BASELINE: Recipe = Recipe {
     name: "tir_optimal_token_baseline",
     title: "optimal token baseline for tool-integrated rollouts: positions count trainable tokens",
     formula: "A_t = G_t - sum_i(G_it * W_it) / (sum_i(W_it) + eps), t among trainable tokens",
-    fidelity: "as verl 2026-01; positions are indices among trainable tokens",
+    fidelity: Fidelity::Reference,
+    deviations: "as verl 2026-01; positions are indices among trainable tokens",
+    inputs: &[],
     parameters: &[SHARED, BY_TRAINABLE, REWARD, DIVERGENCE, RETURNS],
     ..OPTIMAL_TOKEN_BASELINE
 };

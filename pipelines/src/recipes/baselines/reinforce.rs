@@ -8,7 +8,7 @@ use crate::parts::norm::PRESET;
 use crate::parts::returns::{RETURNS, passing, token_rewards};
 use crate::parts::reward::{REWARD, reward};
 use crate::parts::whitening::{WHITEN_OFF, WHITENING, whitened};
-use crate::recipe::{Kind, Recipe};
+use crate::recipe::{Fidelity, Kind, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter(
@@ -30,7 +30,9 @@ pub const REINFORCE: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: ("reinforce", &[]),
     formula: "A_t = sum_k gamma^k r_{t+k}",
-    fidelity: "an outcome reward lands on the last trainable token, where ROLL loses it if the last token is an observation",
+    fidelity: Fidelity::Reference,
+    deviations: "an outcome reward lands on the last trainable token, where ROLL loses it if the last token is an observation",
+    inputs: &[],
     parameters: &[PRESET, PARAMETERS, REWARD, DIVERGENCE, RETURNS, &[WHITEN_OFF], WHITENING],
     plan: |parameters| Ok(dense(parameters)?.into()),
 };

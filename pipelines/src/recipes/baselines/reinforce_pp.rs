@@ -7,7 +7,7 @@ use crate::parts::norm::PRESET;
 use crate::parts::returns::RETURNS;
 use crate::parts::reward::REWARD;
 use crate::parts::whitening::{WHITEN_ON, WHITENING};
-use crate::recipe::{Kind, PPO_CLIP, Recipe};
+use crate::recipe::{Fidelity, Kind, PPO_CLIP, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter(
@@ -29,7 +29,9 @@ pub const REINFORCE_PP: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: PPO_CLIP,
     formula: "A = whiten(sum_k gamma^k r_{t+k})",
-    fidelity: "observation tokens are carried over (verl since 2026-08); masked_tokens=reset gives the older behaviour, which loses rewards behind observations",
+    fidelity: Fidelity::Reference,
+    deviations: "observation tokens are carried over (verl since 2026-08); masked_tokens=reset gives the older behaviour, which loses rewards behind observations",
+    inputs: &[],
     parameters: &[PRESET, PARAMETERS, REWARD, DIVERGENCE, RETURNS, &[WHITEN_ON], WHITENING],
     plan: |parameters| Ok(dense(parameters)?.into()),
 };

@@ -2,11 +2,11 @@
 
 use meed_operators::credit::{Norm, Scale};
 
-use super::outcome::{OUTCOME, outcome_with};
 use crate::parameters::Parameter;
 use crate::parts::norm::{norm, peers};
+use crate::parts::outcome::{OUTCOME, outcome_with};
 use crate::parts::whitening::WHITEN_ON;
-use crate::recipe::{Kind, PPO_CLIP, Recipe};
+use crate::recipe::{Fidelity, Kind, PPO_CLIP, Recipe};
 
 const PARAMETERS: &[&[Parameter]] =
     &[OUTCOME[0], OUTCOME[1], OUTCOME[2], OUTCOME[3], OUTCOME[4], &[WHITEN_ON], OUTCOME[6]];
@@ -21,7 +21,9 @@ pub const REINFORCE_PP_BASELINE: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: PPO_CLIP,
     formula: "A = whiten(r - mean(r))",
-    fidelity: "a singleton gets a centred reward of 0, where verl keeps the raw reward (singleton=raw); scale=batch_std_of_centred is rLLM's form",
+    fidelity: Fidelity::Reference,
+    deviations: "a singleton gets a centred reward of 0, where verl keeps the raw reward (singleton=raw); scale=batch_std_of_centred is rLLM's form",
+    inputs: &[],
     parameters: PARAMETERS,
     plan: |parameters| {
         let mut norm = norm(parameters, peers(parameters)?)?;

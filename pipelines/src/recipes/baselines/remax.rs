@@ -6,7 +6,7 @@ use super::reinforce::dense_rewards;
 use crate::parts::divergence::DIVERGENCE;
 use crate::parts::returns::{RETURNS, passing};
 use crate::parts::reward::REWARD;
-use crate::recipe::{Kind, PPO_CLIP, Recipe};
+use crate::recipe::{Fidelity, Kind, PPO_CLIP, Recipe};
 
 /// ReMax: `A_t = sum_{k >= t} r_k - r_greedy`, with the column `reward_baseline`.
 pub const REMAX: Recipe = Recipe {
@@ -17,7 +17,9 @@ pub const REMAX: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: PPO_CLIP,
     formula: "A_t = sum_k gamma^k r_{t+k} - r_greedy",
-    fidelity: "as verl",
+    fidelity: Fidelity::Reference,
+    deviations: "as verl",
+    inputs: &[],
     parameters: &[REWARD, DIVERGENCE, RETURNS],
     plan: |parameters| {
         let returns =

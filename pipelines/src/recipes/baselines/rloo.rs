@@ -2,9 +2,9 @@
 
 use meed_operators::credit::{Center, Norm, Scale};
 
-use super::outcome::{OUTCOME, outcome_with};
 use crate::parts::norm::{norm, peers};
-use crate::recipe::{Kind, PPO_CLIP, Recipe};
+use crate::parts::outcome::{OUTCOME, outcome_with};
+use crate::recipe::{Fidelity, Kind, PPO_CLIP, Recipe};
 
 /// RLOO: `A_i = r_i - mean_{j != i}(r_j)`, which is `n / (n - 1) * (r_i - mean(r))`.
 pub const RLOO: Recipe = Recipe {
@@ -15,7 +15,9 @@ pub const RLOO: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: PPO_CLIP,
     formula: "A_i = r_i - mean(r_j, j != i)",
-    fidelity: "a singleton gets 0, where verl and rLLM keep the raw reward (singleton=raw)",
+    fidelity: Fidelity::Reference,
+    deviations: "a singleton gets 0, where verl and rLLM keep the raw reward (singleton=raw)",
+    inputs: &[],
     parameters: OUTCOME,
     plan: |parameters| {
         let by = peers(parameters)?;

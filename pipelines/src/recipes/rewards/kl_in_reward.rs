@@ -4,7 +4,7 @@ use meed_operators::credit::{Credit, signal};
 
 use crate::parameters::{Parameter, parameter};
 use crate::parts::divergence::log_ratio;
-use crate::recipe::{Kind, PPO_CLIP, Recipe};
+use crate::recipe::{Fidelity, Kind, PPO_CLIP, Recipe};
 
 const PARAMETERS: &[Parameter] = &[parameter("coef", "0.001", "coefficient of the divergence")];
 
@@ -17,7 +17,9 @@ pub const KL_IN_REWARD: Recipe = Recipe {
     kind: Kind::Reward,
     objective: PPO_CLIP,
     formula: "r_t - coef * (log p - log p_ref)_t",
-    fidelity: "as verl, environment tokens get the penalty too; they carry no advantage",
+    fidelity: Fidelity::Reference,
+    deviations: "as verl, environment tokens get the penalty too; they carry no advantage",
+    inputs: &[],
     parameters: &[PARAMETERS],
     plan: |parameters| {
         let shaped = signal("token_rewards") - parameters.number("coef")? * log_ratio();

@@ -3,7 +3,7 @@
 use meed_operators::credit::{Credit, signal};
 
 use crate::parameters::{Parameter, parameter};
-use crate::recipe::{Kind, PPO_CLIP, Recipe};
+use crate::recipe::{Fidelity, Kind, PPO_CLIP, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter("source", "[0, 1]", "[low, high] of the rewards; values outside are clipped"),
@@ -19,7 +19,9 @@ pub const LINEAR_REWARD: Recipe = Recipe {
     kind: Kind::Reward,
     objective: PPO_CLIP,
     formula: "t0 + (clip(r, s0, s1) - s0) / (s1 - s0) * (t1 - t0)",
-    fidelity: "as NeMo-RL",
+    fidelity: Fidelity::Reference,
+    deviations: "as NeMo-RL",
+    inputs: &[],
     parameters: &[PARAMETERS],
     plan: |parameters| {
         let range = |name: &str| match parameters.numbers(name)?.as_deref() {

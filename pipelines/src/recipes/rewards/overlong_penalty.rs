@@ -5,7 +5,7 @@ use meed_operators::credit::{Credit, if_present, signal};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::norm::trainable_tokens;
 use crate::parts::reward::overlong_penalty;
-use crate::recipe::{Kind, PPO_CLIP, Recipe};
+use crate::recipe::{Fidelity, Kind, PPO_CLIP, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter("max_length", "16384", "greatest length in tokens"),
@@ -28,7 +28,9 @@ pub const OVERLONG_PENALTY: Recipe = Recipe {
     kind: Kind::Reward,
     objective: PPO_CLIP,
     formula: "r - factor * clamp((len - (max - buffer)) / buffer, 0, 1)",
-    fidelity: "capped as OpenRLHF and DAPO; cap=false is NeMo-RL and AReaL",
+    fidelity: Fidelity::Reference,
+    deviations: "capped as OpenRLHF and DAPO; cap=false is NeMo-RL and AReaL",
+    inputs: &[],
     parameters: &[PARAMETERS],
     plan: |parameters| {
         let longest = if parameters.is_null("max_tokens") { "max_length" } else { "max_tokens" };

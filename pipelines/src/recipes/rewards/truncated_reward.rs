@@ -3,7 +3,7 @@
 use meed_operators::credit::{Credit, if_present, signal, text, when};
 
 use crate::parameters::{Parameter, parameter};
-use crate::recipe::{Kind, PPO_CLIP, Recipe};
+use crate::recipe::{Fidelity, Kind, PPO_CLIP, Recipe};
 
 const PARAMETERS: &[Parameter] = &[parameter("factor", "0.0", "factor of the reward of a truncated rollout")];
 
@@ -16,7 +16,9 @@ pub const TRUNCATED_REWARD: Recipe = Recipe {
     kind: Kind::Reward,
     objective: PPO_CLIP,
     formula: "r * (truncated ? factor : 1)",
-    fidelity: "as NeMo-RL",
+    fidelity: Fidelity::Reference,
+    deviations: "as NeMo-RL",
+    inputs: &[],
     parameters: &[PARAMETERS],
     plan: |parameters| {
         let truncated =

@@ -10,7 +10,7 @@ use meed_operators::credit::{
 use meed_operators::signals::PrefixTree;
 
 use crate::parameters::{Parameter, Parameters, parameter};
-use crate::recipe::{Kind, PPO_CLIP, Plan, Recipe};
+use crate::recipe::{Fidelity, Kind, PPO_CLIP, Plan, Recipe};
 
 const PARAMETERS: &[Parameter] = &[
     parameter("scale", "std", "std: divide by the group's deviation; none"),
@@ -38,7 +38,9 @@ pub const TEMPO: Recipe = Recipe {
     kind: Kind::Advantage,
     objective: PPO_CLIP,
     formula: "A = (r - mean(r) + difference(branch_value)) / (std(r) + eps)",
-    fidelity: "a singleton gets 0 where the reference divides by NaN; ties of hepo's entropies share their rank",
+    fidelity: Fidelity::Reference,
+    deviations: "a singleton gets 0 where the reference divides by NaN; ties of hepo's entropies share their rank",
+    inputs: &[],
     parameters: &[PARAMETERS],
     plan,
 };

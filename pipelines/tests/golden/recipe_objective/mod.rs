@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::case::{Case, Outcome};
 
 /// Why a key is not asserted yet.
-const LATER: &str = "the credit recipe comes later";
+pub const LATER: &str = "the credit recipe comes later";
 
 /// Runs a case of one of these methods; `None` for any other.
 pub fn run(case: &Case) -> Option<Result<Outcome, String>> {

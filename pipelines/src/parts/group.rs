@@ -1,0 +1,37 @@
+//! The group-relative advantage that most methods start from, with the few choices they leave.
+
+use meed_operators::Result;
+use meed_operators::credit::{Expr, Norm, Scale, Singleton, group, normalize};
+
+use crate::parameters::{Parameter, Parameters, parameter};
+
+/// Parameters of a group-relative advantage.
+pub const GROUP: &[Parameter] = &[
+    parameter("scale", "group_std", "what the centred value is divided by: group_std, none"),
+    parameter("ddof", "1", "delta degrees of freedom of the deviation: 1 sample, 0 population"),
+    parameter("eps", "1e-6", "added to the deviation"),
+    parameter("singleton", "zero", "a group of one: zero, raw (the value itself)"),
+];
+
+/// `(score - mean(score)) / (std(score) + eps)` in the group, by the parameters [`GROUP`].
+pub fn group_advantage(parameters: &Parameters, score: Expr) -> Result<Expr> {
+    Ok(normalize(score, &group_norm(parameters)?))
+}
+
+/// The normalisation that [`GROUP`] means.
+pub fn group_norm(parameters: &Parameters) -> Result<Norm> {
+    let mut norm = Norm::group_std(parameters.number("eps")?);
+    norm.ddof = parameters.small("ddof")?;
+    match parameters.text("scale")? {
+        "group_std" => {}
+        "none" => norm.scale = Scale::None,
+        _ => return Err(parameters.unknown("scale", &["group_std", "none"])),
+    }
+    norm.singleton = match parameters.text("singleton")? {
+        "zero" => Singleton::Zero,
+        "raw" if norm.scale == Scale::Std(group()) => Singleton::RawOverOnePlusEps,
+        "raw" => Singleton::Raw,
+        _ => return Err(parameters.unknown("singleton", &["zero", "raw"])),
+    };
+    Ok(norm)
+}

@@ -1,0 +1,7 @@
+//! Golden cases of the family `tokens`.
+
+use super::Family;
+
+pub struct Tokens;
+
+impl Family for Tokens {}

@@ -1,0 +1,11 @@
+//! Recipes on small rollouts: the numeric check of each method's section, what it reduces to, its edge cases.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod actions;
+#[path = "../golden/load.rs"]
+mod load;
+mod outcome;
+mod process;
+mod rewards;
+mod support;
+mod tokens;
