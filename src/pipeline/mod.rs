@@ -1,11 +1,12 @@
 //! Assigning credit to stored rollouts, as a value that is built step by step and then run.
 
+mod prepare;
 mod run;
 
 use std::sync::Arc;
 
 use meed_operators::engine::{Sink, Source};
-use meed_operators::{Error, Result};
+use meed_operators::Result;
 use meed_pipelines::Recipe;
 use meed_pipelines::recipe::ADVANTAGE;
 use serde_json::Value;
@@ -13,6 +14,9 @@ use serde_json::Value;
 use crate::address::Address;
 use crate::run_settings::{RunSettings, run_setters};
 use crate::target::Target;
+
+pub(crate) use prepare::Prepared;
+pub(crate) use run::refuse_other_kinds;
 
 /// Receives what a run has to say on the way, a line at a time.
 pub type Notes = Arc<dyn Fn(&str) + Send + Sync>;
@@ -46,12 +50,12 @@ pub type Notes = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Pipeline {
     from: Origin,
     to: Option<Target>,
-    recipes: Vec<Recipe>,
-    settings: Vec<(String, Value)>,
+    pub(crate) recipes: Vec<Recipe>,
+    pub(crate) settings: Vec<(String, Value)>,
     scores: Vec<Address>,
     new_run: bool,
     notes: Notes,
-    run: RunSettings,
+    pub(crate) run: RunSettings,
 }
 
 enum Origin {

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use arrow::datatypes::Schema;
 use meed_operators::columns::OnError;
 use meed_operators::credit::BatchStatistics;
-use meed_operators::engine::{Observer, RunOptions, RunReport, Sink, Source, Stage, StoredRun, execute};
+use meed_operators::engine::{
+    Observer, RunOptions, RunReport, Session, Sink, Source, Stage, StoredRun, execute,
+};
 use meed_operators::{Error, Result};
 use serde_json::Value;
 
@@ -91,55 +94,14 @@ pub fn readable(
 pub fn assign(job: AssignJob, options: &RunOptions) -> Result<AssignReport> {
     let source = readable(job.source.clone(), job.on_error, job.rejected, &job.scores)?;
     let quiet = readable(job.source, job.on_error, Rejected::default(), &job.scores)?;
-    let schema = source.schema();
-    let mut ready = Vec::with_capacity(job.recipes.len());
-    for chosen in &job.recipes {
-        if chosen.recipe.kind != Kind::Advantage {
-            return Err(Error::usage(
-                format!(
-                    "recipe {} gives a {}, not an advantage",
-                    chosen.recipe.name,
-                    chosen.recipe.kind.name()
-                ),
-                "`meed recipes` says what each one gives",
-            ));
-        }
-        let (assignment, plan) = chosen.recipe.assignment(&chosen.settings, &schema)?;
-        ready.push(Ready { assignment, operators: plan.operators });
-    }
-    let columns: BTreeSet<String> =
-        ready.iter().flat_map(|ready| ready.assignment.checked.columns.iter().cloned()).collect();
-    let columns: Vec<String> =
-        columns.into_iter().filter(|name| schema.column_with_name(name).is_some()).collect();
+    let (ready, columns) = prepare(&job.recipes, &source.schema())?;
     let names: Vec<String> = ready.iter().map(|ready| ready.assignment.recipe.clone()).collect();
     let ready = Arc::new(ready);
     let count = ready.len();
     let summaries = Arc::new(Mutex::new(vec![Summary::default(); count]));
     let (sink, shared) = (job.sink, summaries.clone());
     let reports = execute(options, move |session| {
-        let passes = ready.iter().map(|ready| ready.assignment.checked.passes()).max().unwrap_or(0);
-        let mut statistics = vec![BatchStatistics::default(); count];
-        for pass in 0..passes {
-            let (ready, known) = (ready.clone(), Arc::new(statistics.clone()));
-            let observed = ready.clone();
-            let make = move |_| -> Result<Box<dyn Observer>> {
-                let partials = vec![Default::default(); count];
-                Ok(Box::new(ObserveStage {
-                    ready: observed.clone(),
-                    statistics: known.clone(),
-                    pass,
-                    partials,
-                }))
-            };
-            let parts = session.gather(&quiet, &columns, &(Arc::new(make) as _))?;
-            for ((ready, statistics), partial) in
-                ready.iter().zip(&mut statistics).zip(merged(&parts, count)?)
-            {
-                if ready.assignment.checked.passes() > pass {
-                    statistics.add(&ready.assignment.checked, partial);
-                }
-            }
-        }
+        let statistics = gather_statistics(session, &ready, &quiet, &columns)?;
         let (ready, statistics, summaries) = (ready.clone(), Arc::new(statistics), shared.clone());
         let make = move |_| -> Result<Box<dyn Stage>> {
             Ok(Box::new(AssignStage {
@@ -161,4 +123,59 @@ pub fn assign(job: AssignJob, options: &RunOptions) -> Result<AssignReport> {
     let (run, summaries) =
         reports.into_iter().next().ok_or_else(|| Error::usage("no worker ran", "use at least one worker"))?;
     Ok(AssignReport { run, recipes: names.into_iter().zip(summaries).collect() })
+}
+
+/// Makes recipes ready for the data, and names the columns that they read.
+///
+/// # Errors
+/// A recipe that gives no advantage, or does not fit the data.
+pub(crate) fn prepare(recipes: &[RecipeSettings], schema: &Schema) -> Result<(Vec<Ready>, Vec<String>)> {
+    let mut ready = Vec::with_capacity(recipes.len());
+    for chosen in recipes {
+        if chosen.recipe.kind != Kind::Advantage {
+            return Err(Error::usage(
+                format!(
+                    "recipe {} gives a {}, not an advantage",
+                    chosen.recipe.name,
+                    chosen.recipe.kind.name()
+                ),
+                "`meed recipes` says what each one gives",
+            ));
+        }
+        let (assignment, plan) = chosen.recipe.assignment(&chosen.settings, schema)?;
+        ready.push(Ready { assignment, operators: plan.operators });
+    }
+    let columns: BTreeSet<String> =
+        ready.iter().flat_map(|ready| ready.assignment.checked.columns.iter().cloned()).collect();
+    let present = |name: &String| schema.column_with_name(name).is_some();
+    Ok((ready, columns.into_iter().filter(present).collect()))
+}
+
+/// Gathers the batch statistics of every recipe, in as many passes over the source as they need.
+///
+/// # Errors
+/// The fault that ended the run.
+pub(crate) fn gather_statistics(
+    session: &mut Session,
+    ready: &Arc<Vec<Ready>>,
+    source: &Arc<dyn Source>,
+    columns: &[String],
+) -> Result<Vec<BatchStatistics>> {
+    let count = ready.len();
+    let passes = ready.iter().map(|ready| ready.assignment.checked.passes()).max().unwrap_or(0);
+    let mut statistics = vec![BatchStatistics::default(); count];
+    for pass in 0..passes {
+        let (observed, known) = (ready.clone(), Arc::new(statistics.clone()));
+        let make = move |_| -> Result<Box<dyn Observer>> {
+            let partials = vec![Default::default(); count];
+            Ok(Box::new(ObserveStage { ready: observed.clone(), statistics: known.clone(), pass, partials }))
+        };
+        let parts = session.gather(source, columns, &(Arc::new(make) as _))?;
+        for ((ready, statistics), partial) in ready.iter().zip(&mut statistics).zip(merged(&parts, count)?) {
+            if ready.assignment.checked.passes() > pass {
+                statistics.add(&ready.assignment.checked, partial);
+            }
+        }
+    }
+    Ok(statistics)
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use arrow::array::RecordBatch;
-use meed_operators::credit::{Assignment, BatchStatistics, Partial, Unit};
+use meed_operators::credit::{Assigned, Assignment, BatchStatistics, Partial, Unit};
 use meed_operators::engine::{Observer, Stage};
 use meed_operators::signals::{AddSignals, add_signals};
 use meed_operators::{Error, Result};
@@ -12,10 +12,10 @@ use super::summary::Summary;
 
 /// Tokens that are assigned at a time: signals of that length stay in the processor's caches, and
 /// their memory is used again for the next.
-const PIECE_TOKENS: usize = 32 << 10;
+pub(crate) const PIECE_TOKENS: usize = 32 << 10;
 
 /// A recipe made ready for the data.
-pub(super) struct Ready {
+pub(crate) struct Ready {
     pub assignment: Assignment,
     pub operators: Vec<Arc<dyn AddSignals>>,
 }
@@ -23,6 +23,14 @@ pub(super) struct Ready {
 impl Ready {
     fn unit(&self, batch: &RecordBatch) -> Result<Unit> {
         add_signals(&self.operators, Unit::new(batch.clone())?)
+    }
+
+    /// Assigns credit to the rollouts of a unit, in its order.
+    pub(crate) fn assign(&self, plain: &Unit, statistics: &BatchStatistics) -> Result<Assigned> {
+        if self.operators.is_empty() {
+            return self.assignment.assign(plain, statistics);
+        }
+        self.assignment.assign(&self.unit(plain.batch())?, statistics)
     }
 }
 
@@ -48,16 +56,9 @@ impl Stage for AssignStage {
 }
 
 impl AssignStage {
-    fn assign(&self, plain: &Unit, rows: &mut Vec<RecordBatch>) -> Result<()> {
+    fn assign(&self, unit: &Unit, rows: &mut Vec<RecordBatch>) -> Result<()> {
         for (index, (ready, statistics)) in self.ready.iter().zip(self.statistics.iter()).enumerate() {
-            let widened;
-            let unit = if ready.operators.is_empty() {
-                plain
-            } else {
-                widened = ready.unit(plain.batch())?;
-                &widened
-            };
-            let assigned = ready.assignment.assign(unit, statistics)?;
+            let assigned = ready.assign(unit, statistics)?;
             if let Ok(mut summaries) = self.summaries.lock()
                 && let Some(summary) = summaries.get_mut(index)
             {

@@ -1,0 +1,164 @@
+//! The two passes over the rollouts, as observers of one worker.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use meed_operators::credit::{BatchStatistics, Unit};
+use meed_operators::engine::Observer;
+use meed_operators::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use super::contested::{Contested, Most, contested, disagreement};
+use super::credits::{RolloutCredit, UnitCredit};
+use super::measures::Seen;
+use super::pairs::{LevelRanks, Products};
+use crate::stored::{PIECE_TOKENS, Ready};
+
+/// The recipes with their batch statistics.
+#[derive(Clone)]
+pub(super) struct Recipes {
+    pub(super) ready: Arc<Vec<Ready>>,
+    pub(super) statistics: Arc<Vec<BatchStatistics>>,
+}
+
+impl Recipes {
+    /// Rows of the advantages table, a batch per recipe; `assigned` hears why rollouts are left out.
+    fn assign(
+        &self,
+        unit: &Unit,
+        mut assigned: impl FnMut(usize, &RecordBatch, &[Option<String>]),
+    ) -> Result<Vec<RecordBatch>> {
+        let recipes = self.ready.iter().zip(self.statistics.iter()).enumerate();
+        let rows = recipes.map(|(index, (ready, statistics))| {
+            let given = ready.assign(unit, statistics)?;
+            assigned(index, &given.rows, &given.evaluated.reasons);
+            Ok(given.rows)
+        });
+        rows.collect()
+    }
+}
+
+/// The first pass.
+pub(super) struct First {
+    pub(super) recipes: Recipes,
+    pub(super) seen: Seen,
+}
+
+impl Observer for First {
+    fn observe(&mut self, unit: RecordBatch) -> Result<()> {
+        for piece in Unit::new(unit)?.pieces(PIECE_TOKENS)? {
+            let of_recipes = &mut self.seen.recipes;
+            let rows = self.recipes.assign(&piece, |recipe, rows, reasons| {
+                of_recipes[recipe].summary.add(&piece, rows, reasons);
+            })?;
+            let credit = UnitCredit::new(&piece, &rows)?;
+            for group in credit.groups() {
+                let rollouts: Vec<RolloutCredit> = group.map(|row| credit.rollout(row)).collect();
+                self.seen.group(&rollouts);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Vec<u8>> {
+        encode(&self.seen)
+    }
+}
+
+/// All that workers have seen in the first pass.
+pub(super) fn seen(parts: &[Vec<u8>], recipes: usize) -> Result<Seen> {
+    let mut whole = Seen::new(recipes);
+    for part in parts {
+        whole.merge(decode(part)?);
+    }
+    Ok(whole)
+}
+
+/// What the second pass knows from the first.
+pub(super) struct Known {
+    pub(super) seen: Seen,
+    pub(super) scales: Vec<Option<f64>>,
+    pub(super) ranks: Vec<LevelRanks>,
+    /// Step signals to show with contested rollouts.
+    pub(super) scores: Vec<String>,
+}
+
+/// The second pass.
+pub(super) struct Second {
+    pub(super) recipes: Recipes,
+    pub(super) known: Arc<Known>,
+    pub(super) products: Products,
+    pub(super) most: Most,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Found {
+    products: Vec<String>,
+    contested: Vec<Contested>,
+}
+
+impl Observer for Second {
+    fn observe(&mut self, unit: RecordBatch) -> Result<()> {
+        for piece in Unit::new(unit)?.pieces(PIECE_TOKENS)? {
+            let rows = self.recipes.assign(&piece, |_, _, _| ())?;
+            let credit = UnitCredit::new(&piece, &rows)?;
+            for group in credit.groups() {
+                self.group(&piece, &credit, group)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Vec<u8>> {
+        let contested = std::mem::take(&mut self.most.rollouts);
+        encode(&Found { products: self.products.texts(), contested })
+    }
+}
+
+impl Second {
+    fn group(&mut self, unit: &Unit, credit: &UnitCredit<'_>, rows: std::ops::Range<usize>) -> Result<()> {
+        let mut most: Option<(usize, f64)> = None;
+        for row in rows {
+            let rollout = credit.rollout(row);
+            let all = self.known.seen.patterns.all();
+            let pattern = all.iter().position(|pattern| *pattern == rollout.in_loss);
+            let pattern = pattern.ok_or_else(|| {
+                Error::usage("the rollouts changed while they were read", "compare a dataset at a version")
+            })?;
+            self.products.add(&self.known.ranks, &rollout, pattern as u32);
+            if let Some(more) = disagreement(&rollout, &self.known.scales)
+                && most.is_none_or(|(_, known)| more > known)
+            {
+                most = Some((row, more));
+            }
+        }
+        match most {
+            Some((row, more)) => {
+                let make = || Ok(contested(unit, credit, &self.known.scores, row, more));
+                self.most.consider(more, make)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// All that workers have found in the second pass.
+pub(super) fn found(parts: &[Vec<u8>], recipes: usize, limit: usize) -> Result<(Products, Vec<Contested>)> {
+    let (mut products, mut most) = (Products::new(recipes), Most::new(limit));
+    for part in parts {
+        let found: Found = decode(part)?;
+        let more = Products::read(&found.products, recipes)
+            .map_err(|error| Error::external("decode sums of ranks", error, ""))?;
+        products.merge(&more);
+        found.contested.into_iter().for_each(|rollout| most.add(rollout));
+    }
+    Ok((products, most.rollouts))
+}
+
+fn encode(partial: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(partial).map_err(|error| Error::external("encode a comparison", error, ""))
+}
+
+fn decode<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| Error::external("decode a comparison", error, ""))
+}
