@@ -48,7 +48,7 @@ impl Pipeline {
         let fit = |source: &Arc<dyn Source>, scores: &Option<Arc<ScoreIndex>>| -> Result<()> {
             let (on_error, rejected) = (bad_rows.on_invalid(), Rejected::default());
             let schema = readable(source.clone(), on_error, rejected, scores)?.schema();
-            let fits = |one: &RecipeSettings| one.recipe.assignment(&one.settings, &schema).map(|_| ());
+            let fits = |one: &RecipeSettings| one.recipe.ready(&one.settings, &schema).map(|_| ());
             chosen.iter().try_for_each(fits)
         };
         // Without judges the scores are all there, and a recipe that lacks a column ends the run early.

@@ -20,7 +20,6 @@ pub(super) struct Distribution {
     limit: usize,
     /// Bits that are cut off.
     cut: u32,
-    #[serde(with = "triples")]
     counts: HashMap<(u32, u64), u64>,
 }
 
@@ -140,27 +139,6 @@ fn key(value: f64) -> u64 {
 
 fn value(key: u64) -> f64 {
     f64::from_bits(if key >> 63 == 1 { key & !(1 << 63) } else { !key })
-}
-
-mod triples {
-    //! A map with keys that are not text, as a list.
-
-    use std::collections::HashMap;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    type Counts = HashMap<(u32, u64), u64>;
-
-    pub fn serialize<S: Serializer>(counts: &Counts, serializer: S) -> Result<S::Ok, S::Error> {
-        let flat: Vec<(u32, u64, u64)> =
-            counts.iter().map(|(&(pattern, value), &count)| (pattern, value, count)).collect();
-        flat.serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Counts, D::Error> {
-        let flat: Vec<(u32, u64, u64)> = Vec::deserialize(deserializer)?;
-        Ok(flat.into_iter().map(|(pattern, value, count)| ((pattern, value), count)).collect())
-    }
 }
 
 #[cfg(test)]

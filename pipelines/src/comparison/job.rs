@@ -10,9 +10,9 @@ use meed_operators::{Error, Result};
 use super::contested::{Contested, Most, SHOWN};
 use super::credits::LEVELS;
 use super::measures::{Measures, Seen};
-use super::observe::{First, Known, Recipes, Second, found, seen};
+use super::observe::{First, OfFirst, Recipes, Second, found, seen};
 use super::pairs::{LevelRanks, Pair, Products};
-use crate::stored::{RecipeSettings, Rejected, ScoreIndex, gather_statistics, prepare, readable};
+use crate::stored::{RecipeSettings, Rejected, ScoreIndex, gather_known, prepare, readable};
 
 /// What to compare, on what.
 pub struct CompareJob {
@@ -75,8 +75,8 @@ pub fn compare(job: CompareJob, options: &RunOptions) -> Result<Comparison> {
     };
     let (ready, count, limit) = (Arc::new(ready), job.recipes.len(), job.contested);
     let comparisons = execute(options, move |session| {
-        let statistics = Arc::new(gather_statistics(session, &ready, &quiet, &columns)?);
-        let recipes = Recipes { ready: ready.clone(), statistics };
+        let known = Arc::new(gather_known(session, &ready, &quiet, &columns)?);
+        let recipes = Recipes { ready: ready.clone(), known };
         let first = recipes.clone();
         let make = move |_| -> Result<Box<dyn Observer>> {
             Ok(Box::new(First { recipes: first.clone(), seen: Seen::new(count) }))
@@ -84,21 +84,21 @@ pub fn compare(job: CompareJob, options: &RunOptions) -> Result<Comparison> {
         let seen = seen(&session.gather(&source, &first_columns, &(Arc::new(make) as _))?, count)?;
         let ranks = (0..LEVELS.len()).map(|level| LevelRanks::new(&seen, level)).collect();
         let scales = seen.scales();
-        let known = Arc::new(Known { seen, scales, ranks, scores: scores.clone() });
-        let of_second = known.clone();
+        let first = Arc::new(OfFirst { seen, scales, ranks, scores: scores.clone() });
+        let of_second = first.clone();
         let make = move |_| -> Result<Box<dyn Observer>> {
             let (products, most) = (Products::new(count), Most::new(limit));
-            Ok(Box::new(Second { recipes: recipes.clone(), known: of_second.clone(), products, most }))
+            Ok(Box::new(Second { recipes: recipes.clone(), first: of_second.clone(), products, most }))
         };
         let parts = session.gather(&quiet, &second_columns, &(Arc::new(make) as _))?;
         let (products, contested) = found(&parts, count, limit)?;
-        let seen = &known.seen;
+        let seen = &first.seen;
         Ok(Comparison {
             rollouts: seen.rollouts,
             groups: seen.groups,
             elements: seen.elements,
             recipes: seen.measures(),
-            pairs: products.agreements(seen, &known.ranks),
+            pairs: products.agreements(seen, &first.ranks),
             contested,
         })
     })?;

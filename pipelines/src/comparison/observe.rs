@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use meed_operators::credit::{BatchStatistics, Unit};
+use meed_operators::credit::Unit;
 use meed_operators::engine::Observer;
 use meed_operators::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,14 @@ use super::contested::{Contested, Most, contested, disagreement};
 use super::credits::{RolloutCredit, UnitCredit};
 use super::measures::Seen;
 use super::pairs::{LevelRanks, Products};
-use crate::stored::{PIECE_TOKENS, Ready};
+use crate::ready::{Known, Ready};
+use crate::stored::PIECE_TOKENS;
 
-/// The recipes with their batch statistics.
+/// The recipes with what they know of the data.
 #[derive(Clone)]
 pub(super) struct Recipes {
     pub(super) ready: Arc<Vec<Ready>>,
-    pub(super) statistics: Arc<Vec<BatchStatistics>>,
+    pub(super) known: Arc<Vec<Known>>,
 }
 
 impl Recipes {
@@ -28,11 +29,19 @@ impl Recipes {
         unit: &Unit,
         mut assigned: impl FnMut(usize, &RecordBatch, &[Option<String>]),
     ) -> Result<Vec<RecordBatch>> {
-        let recipes = self.ready.iter().zip(self.statistics.iter()).enumerate();
-        let rows = recipes.map(|(index, (ready, statistics))| {
-            let given = ready.assign(unit, statistics)?;
-            assigned(index, &given.rows, &given.evaluated.reasons);
-            Ok(given.rows)
+        let recipes = self.ready.iter().zip(self.known.iter()).enumerate();
+        let rows = recipes.map(|(index, (ready, known))| {
+            let widened;
+            let unit = if ready.adds_nothing() {
+                unit
+            } else {
+                widened = ready.unit(unit.batch(), known)?;
+                &widened
+            };
+            let (evaluated, rows) = ready.assign(unit, known)?;
+            let rows = rows.ok_or_else(|| Error::usage("a recipe gives no advantage", ""))?;
+            assigned(index, &rows, &evaluated.reasons);
+            Ok(rows)
         });
         rows.collect()
     }
@@ -75,7 +84,7 @@ pub(super) fn seen(parts: &[Vec<u8>], recipes: usize) -> Result<Seen> {
 }
 
 /// What the second pass knows from the first.
-pub(super) struct Known {
+pub(super) struct OfFirst {
     pub(super) seen: Seen,
     pub(super) scales: Vec<Option<f64>>,
     pub(super) ranks: Vec<LevelRanks>,
@@ -86,14 +95,14 @@ pub(super) struct Known {
 /// The second pass.
 pub(super) struct Second {
     pub(super) recipes: Recipes,
-    pub(super) known: Arc<Known>,
+    pub(super) first: Arc<OfFirst>,
     pub(super) products: Products,
     pub(super) most: Most,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Found {
-    products: Vec<String>,
+    products: Products,
     contested: Vec<Contested>,
 }
 
@@ -110,8 +119,8 @@ impl Observer for Second {
     }
 
     fn finish(&mut self) -> Result<Vec<u8>> {
-        let contested = std::mem::take(&mut self.most.rollouts);
-        encode(&Found { products: self.products.texts(), contested })
+        let products = std::mem::replace(&mut self.products, Products::new(0));
+        encode(&Found { products, contested: std::mem::take(&mut self.most.rollouts) })
     }
 }
 
@@ -120,13 +129,13 @@ impl Second {
         let mut most: Option<(usize, f64)> = None;
         for row in rows {
             let rollout = credit.rollout(row);
-            let all = self.known.seen.patterns.all();
+            let all = self.first.seen.patterns.all();
             let pattern = all.iter().position(|pattern| *pattern == rollout.in_loss);
             let pattern = pattern.ok_or_else(|| {
                 Error::usage("the rollouts changed while they were read", "compare a dataset at a version")
             })?;
-            self.products.add(&self.known.ranks, &rollout, pattern as u32);
-            if let Some(more) = disagreement(&rollout, &self.known.scales)
+            self.products.add(&self.first.ranks, &rollout, pattern as u32);
+            if let Some(more) = disagreement(&rollout, &self.first.scales)
                 && most.is_none_or(|(_, known)| more > known)
             {
                 most = Some((row, more));
@@ -134,7 +143,7 @@ impl Second {
         }
         match most {
             Some((row, more)) => {
-                let make = || Ok(contested(unit, credit, &self.known.scores, row, more));
+                let make = || Ok(contested(unit, credit, &self.first.scores, row, more));
                 self.most.consider(more, make)
             }
             None => Ok(()),
@@ -147,18 +156,16 @@ pub(super) fn found(parts: &[Vec<u8>], recipes: usize, limit: usize) -> Result<(
     let (mut products, mut most) = (Products::new(recipes), Most::new(limit));
     for part in parts {
         let found: Found = decode(part)?;
-        let more = Products::read(&found.products, recipes)
-            .map_err(|error| Error::external("decode sums of ranks", error, ""))?;
-        products.merge(&more);
+        products.merge(&found.products);
         found.contested.into_iter().for_each(|rollout| most.add(rollout));
     }
     Ok((products, most.rollouts))
 }
 
 fn encode(partial: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(partial).map_err(|error| Error::external("encode a comparison", error, ""))
+    postcard::to_stdvec(partial).map_err(|error| Error::external("encode a comparison", error, ""))
 }
 
 fn decode<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|error| Error::external("decode a comparison", error, ""))
+    postcard::from_bytes(bytes).map_err(|error| Error::external("decode a comparison", error, ""))
 }

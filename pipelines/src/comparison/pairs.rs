@@ -98,6 +98,7 @@ impl LevelRanks {
 }
 
 /// Sums of the products of ranks, by level and pair; whole numbers, so that they merge exactly.
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Products([Vec<i128>; 3]);
 
 impl Products {
@@ -128,20 +129,6 @@ impl Products {
         for (mine, theirs) in self.0.iter_mut().flatten().zip(other.0.iter().flatten()) {
             *mine += theirs;
         }
-    }
-
-    /// As text, since JSON has no numbers of that size.
-    pub(super) fn texts(&self) -> Vec<String> {
-        self.0.iter().flatten().map(i128::to_string).collect()
-    }
-
-    /// From the texts of the same number of recipes.
-    pub(super) fn read(texts: &[String], recipes: usize) -> Result<Self, std::num::ParseIntError> {
-        let mut products = Products::new(recipes);
-        for (sum, text) in products.0.iter_mut().flatten().zip(texts) {
-            *sum = text.parse()?;
-        }
-        Ok(products)
     }
 
     /// The agreement of every pair.

@@ -15,6 +15,6 @@ pub use answered::AnsweredScores;
 pub use job::{AssignJob, AssignReport, RecipeSettings, assign, readable};
 pub use join_scores::ScoreIndex;
 pub use judge::{JudgeJob, JudgeReport, judge};
-pub(crate) use job::{gather_statistics, prepare};
-pub(crate) use stage::{PIECE_TOKENS, Ready};
+pub(crate) use job::{gather_known, prepare};
+pub(crate) use stage::PIECE_TOKENS;
 pub use summary::Summary;
