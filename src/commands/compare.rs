@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments, own: &CompareArguments) -> Result<()> {
         .workers(own.workers.count())
         .on_error(own.bad_rows.on_error())
         .notes(messages.notes())
-        .progress(messages.progress());
+        .progress(messages.progress_of_passes());
     for scores in &own.scores {
         pipeline = pipeline.scores(scores.trim())?;
     }

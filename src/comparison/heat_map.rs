@@ -66,11 +66,11 @@ pub(super) fn heat_map(report: &ComparisonReport, place: usize, rollout: &Contes
             div.heat {
                 @for (name, scores) in &rollout.step_scores {
                     div.row.score {
-                        div.label { b { (name) } }
+                        div.label { b { (breakable(name)) } }
                         p.tokens {
                             @for (at, (segment, text)) in segments.iter().zip(&texts).enumerate() {
                                 @if let Some(step) = segment.begins {
-                                    span.border { (step + 1) }
+                                    span data-step=(step + 1) {}
                                     span.verdict { (number(scores.get(step).copied().flatten())) }
                                 }
                                 span.masked[!segment.trainable] data-i=(at) { (text) }
@@ -84,18 +84,17 @@ pub(super) fn heat_map(report: &ComparisonReport, place: usize, rollout: &Contes
                     div.row data-recipe=(name) {
                         @match credit {
                             Err(reason) => {
-                                div.label { b { (name) } }
+                                div.label { b { (breakable(name)) } }
                                 p.tokens.out { "not trained on" @if !reason.is_empty() { ": " (reason) } }
                             }
                             Ok(advantages) => {
                                 div.label {
-                                    b { (name) }
-                                    (legend(scale))
+                                    b { (breakable(name)) }
                                     output { "mean " (number(mean(advantages, &rollout.token_mask))) }
+                                    (legend(scale))
                                 }
                                 p.tokens {
                                     @for (at, (segment, text)) in segments.iter().zip(&texts).enumerate() {
-                                        @if let Some(step) = segment.begins { span.border { (step + 1) } }
                                         (credited(segment, at, text, f64::from(advantages[segment.tokens.start]), scale, name))
                                     }
                                 }
@@ -110,8 +109,9 @@ pub(super) fn heat_map(report: &ComparisonReport, place: usize, rollout: &Contes
 
 /// Tokens in the colour of their credit.
 fn credited(segment: &Segment, at: usize, text: &str, advantage: f64, scale: f64, name: &str) -> Markup {
+    let step = segment.begins.map(|step| step + 1);
     if !segment.trainable {
-        return html! { span.masked data-i=(at) title="not trained on" { (text) } };
+        return html! { span.masked data-i=(at) data-step=[step] title="not trained on" { (text) } };
     }
     let part = if scale > 0.0 { (advantage.abs() / scale / FULL).min(1.0) } else { 0.0 };
     let shade = if advantage < 0.0 { "neg" } else { "pos" };
@@ -123,10 +123,15 @@ fn credited(segment: &Segment, at: usize, text: &str, advantage: f64, scale: f64
         false => format!("{name} {value}; {tokens}"),
     };
     html! {
-        span class=(shade) style=(format!("--a:{:.2}", part)) data-i=(at) data-v=(number(Some(advantage))) title=(title) {
+        span class=(shade) style=(format!("--a:{:.2}", part)) data-i=(at) data-step=[step] data-v=(number(Some(advantage))) title=(title) {
             (text)
         }
     }
+}
+
+/// A name that may be broken after its underscores.
+fn breakable(name: &str) -> Markup {
+    html! { @for part in name.split_inclusive('_') { (part) wbr; } }
 }
 
 /// What the colours of a recipe mean.

@@ -10,9 +10,7 @@ impl ComparisonReport {
     /// Everything but the credit of contested rollouts.
     pub fn json(&self) -> Value {
         let comparison = &self.comparison;
-        let input = |input: &Input| {
-            json!({ "uri": input.uri, "version": input.version, "fingerprint": input.fingerprint })
-        };
+        let input = |input: &Input| json!({ "uri": input.uri, "version": input.version, "fingerprint": input.fingerprint });
         let judges = self.judges.iter().map(|(name, tally)| {
             let (scores, failed) = (tally.scores, tally.failed());
             json!({ "judge": name, "scores": scores, "no_opinion": tally.no_opinion, "failed": failed })

@@ -13,7 +13,7 @@ for (const heat of document.querySelectorAll(".heat")) {
       if (!output) continue;
       const span = i === null ? null : row.querySelector(`[data-i="${i}"]`);
       output.textContent = span ? span.dataset.v ?? "–" : mean;
-      output.classList.toggle("on", span !== null);
+      output.classList.toggle("now", span !== null);
     }
   };
   const at = (event) => {

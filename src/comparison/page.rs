@@ -17,7 +17,10 @@ impl ComparisonReport {
     /// # Errors
     /// None that data can cause.
     pub fn page(&self) -> Result<String> {
-        let title = format!("How {} recipes credit {}", self.recipes.len(), subject(self));
+        let title = match self.recipes.as_slice() {
+            [one] => format!("How {} credits {}", one.recipe.name, subject(self)),
+            all => format!("How {} recipes credit {}", all.len(), subject(self)),
+        };
         let page = html! {
             (DOCTYPE)
             html lang="en" {
@@ -31,6 +34,7 @@ impl ComparisonReport {
                 body {
                     header {
                         h1 { (title) }
+                        p { "Each recipe assigned credit to the same rollouts; here is what they say alike, what they do not, and where." }
                         (in_short(self))
                         nav {
                             a href="#what" { "What was compared" }
@@ -69,12 +73,12 @@ impl ComparisonReport {
                 p {
                     "Only recipes that train on the rollout count. In the heat maps, "
                     span.key.pos { "blue" } " is positive and " span.key.neg { "orange" } " negative credit; a colour is "
-                    "full at three times the recipe’s scale, as its legend says. A bar "
-                    span.border { "1" } " begins a step; " span.masked { "dotted text" } " is not trained on. "
+                    "full at three times the recipe’s scale, as its legend says. A numbered bar "
+                    span data-step="1" { "begins a step" } "; " span.masked { "dotted text" } " is not trained on. "
                     "Point at or tap a token: every recipe then shows its number for that token in place of its mean."
                 }
                 @if self.comparison.contested.is_empty() {
-                    p { "There are none: no rollout is trained on by two recipes." }
+                    p { "There are none: no rollout gets different credit from two recipes that train on it." }
                 }
                 @for (place, rollout) in self.comparison.contested.iter().enumerate() {
                     (heat_map(self, place, rollout))

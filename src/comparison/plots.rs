@@ -61,7 +61,7 @@ pub(super) fn bars(labels: &[&str], values: &[Option<f64>], most: f64, percent: 
             .margin_right(64)
             .x_label_area_size(30)
             .y_label_area_size(left)
-            .build_cartesian_2d(0.0..most, (0..rows).into_segmented())
+            .build_cartesian_2d(0.0..most, (0..rows - 1).into_segmented())
             .map_err(broken)?;
         let show = |x: f64| if percent { format!("{:.0} %", 100.0 * x) } else { number(Some(x)) };
         chart
@@ -111,7 +111,7 @@ pub(super) fn dots(labels: &[&str], values: &[[Option<f64>; 3]]) -> Result<Strin
             .margin_right(30)
             .x_label_area_size(30)
             .y_label_area_size(left)
-            .build_cartesian_2d((least..most).log_scale(), (0..rows).into_segmented())
+            .build_cartesian_2d((least..most).log_scale(), (0..rows - 1).into_segmented())
             .map_err(broken)?;
         chart
             .configure_mesh()
@@ -138,16 +138,16 @@ pub(super) fn dots(labels: &[&str], values: &[[Option<f64>; 3]]) -> Result<Strin
         chart
             .draw_series(at(1).map(|at| at + TriangleMarker::new((0, 0), 7, steps.filled())))
             .map_err(broken)?;
-        chart
-            .draw_series(at(0).map(|at| at + Circle::new((0, 0), 4, tokens.filled())))
-            .map_err(broken)?;
+        chart.draw_series(at(0).map(|at| at + Circle::new((0, 0), 4, tokens.filled()))).map_err(broken)?;
         Ok(())
     })
 }
 
 fn label(labels: &[&str], row: &SegmentValue<usize>) -> String {
     match row {
-        SegmentValue::CenterOf(row) => labels.iter().rev().nth(*row).map_or(String::new(), |text| (*text).to_owned()),
+        SegmentValue::CenterOf(row) => {
+            labels.iter().rev().nth(*row).map_or(String::new(), |text| (*text).to_owned())
+        }
         _ => String::new(),
     }
 }
@@ -171,7 +171,8 @@ impl Scale {
             Scale::Share => ([1.0, 102.0, 94.0], x),
         };
         let part = part.clamp(0.0, 1.0);
-        let [red, green, blue] = [0, 1, 2].map(|at| (NONE[at] + part * (towards[at] - NONE[at])).round() as u8);
+        let [red, green, blue] =
+            [0, 1, 2].map(|at| (NONE[at] + part * (towards[at] - NONE[at])).round() as u8);
         RGBColor(red, green, blue)
     }
 }
@@ -183,8 +184,8 @@ pub(super) fn matrix(
     scale: Scale,
 ) -> Result<String> {
     let count = labels.len();
-    let cell = (460 / count.max(1)).clamp(30, 58) as i32;
     let left = width_of(labels) as i32;
+    let cell = ((570 - left) / count.max(1) as i32).clamp(30, 58);
     let (width, height) = (left + cell * count as i32 + 4, left + cell * count as i32 + 4);
     svg(width as u32, height as u32, |area| {
         let size = FONT.min(f64::from(cell) * 0.42);

@@ -42,7 +42,8 @@ fn percent(x: Option<f64>) -> String {
 fn count(x: u64) -> String {
     let digits = x.to_string();
     let first = digits.len() % 3;
-    let groups = digits.as_bytes()[first..].chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
+    let groups =
+        digits.as_bytes()[first..].chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
     let parts: Vec<String> =
         Some(digits[..first].to_owned()).filter(|part| !part.is_empty()).into_iter().chain(groups).collect();
     parts.join(",")
@@ -59,7 +60,11 @@ fn names(report: &ComparisonReport) -> Vec<&'static str> {
 }
 
 /// The pair with the greatest or the least value.
-fn extreme(report: &ComparisonReport, value: fn(&Agreement) -> Option<f64>, greatest: bool) -> Option<(&Pair, f64)> {
+fn extreme(
+    report: &ComparisonReport,
+    value: fn(&Agreement) -> Option<f64>,
+    greatest: bool,
+) -> Option<(&Pair, f64)> {
     let pairs = report.comparison.pairs.iter();
     let valued = pairs.filter_map(|pair| Some((pair, value(&pair.levels[0])?)));
     valued.reduce(|best, next| if (next.1 > best.1) == greatest && next.1 != best.1 { next } else { best })
@@ -70,7 +75,8 @@ pub(super) fn in_short(report: &ComparisonReport) -> Markup {
     let (comparison, names) = (&report.comparison, names(report));
     let pair = |pair: &Pair| html! { b { (names[pair.recipes.0]) } " and " b { (names[pair.recipes.1]) } };
     let spearman = |level: &Agreement| level.spearman;
-    let alike = comparison.pairs.iter().filter(|pair| pair.levels[0].spearman.is_some_and(|x| x > 0.995)).count();
+    let alike =
+        comparison.pairs.iter().filter(|pair| pair.levels[0].spearman.is_some_and(|x| x > 0.995)).count();
     let even: Vec<&str> = (0..names.len())
         .filter(|&index| comparison.recipes[index].uneven == Some(0.0))
         .map(|index| names[index])
@@ -141,7 +147,7 @@ pub(super) fn what(report: &ComparisonReport) -> Markup {
             }
             div.scroll {
                 table {
-                    thead { tr { th { "recipe" } th { "set" } th { "what it is" } th { "all parameters" } } }
+                    thead { tr { th { "recipe" } th.text { "set" } th.text { "what it is" } th.text { "all parameters" } } }
                     tbody {
                         @for one in &report.recipes {
                             tr {
@@ -198,7 +204,7 @@ pub(super) fn measures(report: &ComparisonReport) -> Result<Markup> {
                         tr {
                             th { "recipe" } th { "in the loss" } th { "zero-signal" br; "groups" }
                             th { "mean |A|" br; "token" } th { "mean |A|" br; "step" } th { "mean |A|" br; "rollout" }
-                            th { "concen-" br; "tration" } th { "uneven" br; "rollouts" } th { "left out" }
+                            th { "concen-" br; "tration" } th { "uneven" br; "rollouts" } th.text { "left out" }
                         }
                     }
                     tbody {
@@ -287,9 +293,14 @@ pub(super) fn agreement(report: &ComparisonReport) -> Result<Markup> {
     for &level in &shown {
         let spearman = of(level, |of| of.spearman, Scale::Diverging)?;
         let signs = of(level, |of| of.same_sign, Scale::Share)?;
-        plots.push((format!("Rank correlation of {}s", LEVELS[level]), spearman));
-        plots.push((format!("Same sign, {}s", LEVELS[level]), signs));
+        plots.push(html! {
+            div.plots {
+                figure { h3 { "Rank correlation of " (LEVELS[level]) "s" } div.scroll.wide { (PreEscaped(spearman)) } }
+                figure { h3 { "Same sign, " (LEVELS[level]) "s" } div.scroll.wide { (PreEscaped(signs)) } }
+            }
+        });
     }
+    let of_rollouts = plots.pop();
     Ok(html! {
         section #pairs {
             h2 { "Each pair" }
@@ -306,18 +317,15 @@ pub(super) fn agreement(report: &ComparisonReport) -> Result<Markup> {
                 dt { "Steps and rollouts" }
                 dd { "The same for the means over the trainable tokens of a step, or of a rollout." }
             }
-            div.plots {
-                @for (title, plot) in &plots {
-                    figure { h3 { (title) } div.scroll.wide { (PreEscaped(plot)) } }
-                }
-            }
+            @for plot in &plots { (plot) }
+            details { summary { "The same for rollouts" } @if let Some(plot) = of_rollouts { (plot) } }
             details {
                 summary { "All pairs in numbers" }
                 div.scroll {
                     table {
                         thead {
                             tr {
-                                th { "recipe" } th { "other" }
+                                th { "recipe" } th.text { "other" }
                                 @for &level in &shown {
                                     th { (LEVELS[level]) "s" } th { "rank" br; "correlation" } th { "same sign" } th { "opposite" }
                                 }

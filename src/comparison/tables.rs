@@ -101,9 +101,7 @@ impl ComparisonReport {
                     ("spearman", level.spearman),
                 ];
                 let (recipe, other, level) = (pair.recipes.0, Some(pair.recipes.1), Some(index));
-                rows.extend(
-                    measures.map(|(measure, value)| Number { recipe, other, level, measure, value }),
-                );
+                rows.extend(measures.map(|(measure, value)| Number { recipe, other, level, measure, value }));
             }
         }
         let name = |index: usize| self.recipes[index].recipe.name;

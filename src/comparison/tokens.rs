@@ -61,7 +61,8 @@ fn texts(rollout: &Contested) -> impl Iterator<Item = String> {
 fn is_alphabet(text: &str, ids: &[i32]) -> bool {
     let (mut of_id, mut of_character) = (HashMap::new(), HashMap::new());
     text.chars().zip(ids).all(|(character, id)| {
-        *of_id.entry(id).or_insert(character) == character && of_character.entry(character).or_insert(id) == &id
+        *of_id.entry(id).or_insert(character) == character
+            && of_character.entry(character).or_insert(id) == &id
     })
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use meed_catalog::{Catalog, Input, Sorted};
 use meed_connectors::Rejects;
+use meed_operators::Result;
 use meed_operators::engine::Source;
 use meed_operators::judge::Tally;
-use meed_operators::Result;
 use meed_pipelines::stored::{RecipeSettings, Rejected, ScoreIndex, readable};
 use tempfile::TempDir;
 

@@ -62,7 +62,8 @@ pub(super) fn disagreement(rollout: &RolloutCredit, scales: &[Option<f64>]) -> O
     let recipes = trained.len() as f64;
     let (mut sum, mut tokens) = (0.0, 0);
     for (count, values) in rollout.levels[TOKENS].iter() {
-        let scaled = || trained.iter().map(|&recipe| scales[recipe].map_or(0.0, |scale| values[recipe] / scale));
+        let scaled =
+            || trained.iter().map(|&recipe| scales[recipe].map_or(0.0, |scale| values[recipe] / scale));
         let mean = scaled().sum::<f64>() / recipes;
         let variance = scaled().map(|x| (x - mean) * (x - mean)).sum::<f64>() / recipes;
         sum += variance.sqrt() * count as f64;
@@ -83,7 +84,11 @@ impl Most {
     }
 
     /// Considers the most contested rollout of a group; `make` is asked for it if it belongs here.
-    pub(super) fn consider(&mut self, disagreement: f64, make: impl FnOnce() -> Result<Contested>) -> Result<()> {
+    pub(super) fn consider(
+        &mut self,
+        disagreement: f64,
+        make: impl FnOnce() -> Result<Contested>,
+    ) -> Result<()> {
         let least = self.rollouts.last().filter(|_| self.rollouts.len() >= self.limit);
         if self.limit == 0 || least.is_some_and(|least| least.disagreement > disagreement) {
             return Ok(());
@@ -131,7 +136,8 @@ pub(super) fn contested(
     let group = unit.group_of()[row];
     let members = unit.groups()[group]..unit.groups()[group + 1];
     let rewards = unit.column("reward").and_then(|column| column.as_primitive_opt::<Float64Type>());
-    let reward = |row: usize| rewards.filter(|rewards| rewards.is_valid(row)).map(|rewards| rewards.value(row));
+    let reward =
+        |row: usize| rewards.filter(|rewards| rewards.is_valid(row)).map(|rewards| rewards.value(row));
     Contested {
         iteration: unit.iteration(row),
         group_id: unit.group_id(row).to_owned(),

@@ -102,8 +102,5 @@ pub fn compare(job: CompareJob, options: &RunOptions) -> Result<Comparison> {
             contested,
         })
     })?;
-    comparisons
-        .into_iter()
-        .next()
-        .ok_or_else(|| Error::usage("no worker ran", "use at least one worker"))
+    comparisons.into_iter().next().ok_or_else(|| Error::usage("no worker ran", "use at least one worker"))
 }

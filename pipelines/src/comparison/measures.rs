@@ -98,7 +98,8 @@ impl Seen {
                 }
             }
         }
-        for (index, recipe) in self.recipes.iter_mut().enumerate().filter(|(index, _)| rollout.in_loss[*index])
+        for (index, recipe) in
+            self.recipes.iter_mut().enumerate().filter(|(index, _)| rollout.in_loss[*index])
         {
             let mut values = rollout.levels[TOKENS].iter().map(|(_, values)| values[index]);
             let first = values.next();
@@ -138,7 +139,11 @@ impl Seen {
             scale: recipe.levels[TOKENS].scale(),
             concentration: recipe.levels[TOKENS].values.share_of_greatest(GREATEST),
             uneven: share(recipe.uneven, recipe.summary.in_loss),
-            significant_bits: [0, 1, 2].map(|level| recipe.levels[level].values.significant_bits()),
+            significant_bits: [0, 1, 2].map(|level| {
+                // Advantages of tokens have no more bits than these.
+                let all = if level == TOKENS { f32::MANTISSA_DIGITS } else { f64::MANTISSA_DIGITS };
+                recipe.levels[level].values.significant_bits().filter(|bits| *bits < all)
+            }),
         };
         self.recipes.iter().map(of).collect()
     }

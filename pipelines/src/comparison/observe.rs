@@ -129,14 +129,12 @@ impl Second {
         let mut most: Option<(usize, f64)> = None;
         for row in rows {
             let rollout = credit.rollout(row);
-            let all = self.first.seen.patterns.all();
-            let pattern = all.iter().position(|pattern| *pattern == rollout.in_loss);
-            let pattern = pattern.ok_or_else(|| {
+            let pattern = self.first.seen.patterns.find(&rollout.in_loss).ok_or_else(|| {
                 Error::usage("the rollouts changed while they were read", "compare a dataset at a version")
             })?;
-            self.products.add(&self.first.ranks, &rollout, pattern as u32);
+            self.products.add(&self.first.ranks, &rollout, pattern);
             if let Some(more) = disagreement(&rollout, &self.first.scales)
-                && most.is_none_or(|(_, known)| more > known)
+                && more > most.map_or(0.0, |(_, known)| known)
             {
                 most = Some((row, more));
             }

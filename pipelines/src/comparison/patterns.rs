@@ -24,6 +24,11 @@ impl Patterns {
         number
     }
 
+    /// The number of a pattern that was met.
+    pub(super) fn find(&self, in_loss: &[bool]) -> Option<u32> {
+        self.numbers.get(in_loss).copied()
+    }
+
     /// All patterns, by their numbers.
     pub(super) fn all(&self) -> &[Vec<bool>] {
         &self.all
