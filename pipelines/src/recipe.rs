@@ -7,7 +7,7 @@ use meed_operators::signals::{AddSignals, GatherSignals};
 use meed_operators::{Error, Result};
 use serde_json::Value;
 
-use crate::inputs::Input;
+use crate::inputs::{Input, SHARED};
 use crate::parameters::{Parameter, Parameters};
 use crate::presets;
 use crate::ready::Ready;
@@ -188,11 +188,11 @@ impl Recipe {
         ready.map_err(|error| self.with_provider(error))
     }
 
-    /// A missing column that the recipe declares comes with what the recipe says would provide it.
+    /// A missing column comes with what the recipe, or the list of shared columns, says would provide it.
     fn with_provider(&self, error: Error) -> Error {
         match error {
             Error::MissingSignal { recipe, signal, hint } => {
-                let declared = self.inputs().find(|input| input.column == signal);
+                let declared = self.inputs().chain(SHARED).find(|input| input.column == signal);
                 let hint = declared.map_or(hint, |input| format!("{}: {}", input.meaning, input.provider));
                 Error::MissingSignal { recipe, signal, hint }
             }
