@@ -2,8 +2,8 @@
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    By, Center, Credit, Level, Norm, Running, Scale, TOKEN, group, if_present, index, normalize, signal,
-    text, value, when,
+    By, Center, Credit, Level, Norm, ROLLOUT, Reduction, Running, Scale, TOKEN, all, group, if_present,
+    index, normalize, signal, text, value, when,
 };
 
 use crate::inputs::{Input, Of, input};
@@ -79,11 +79,13 @@ fn plan(parameters: &Parameters) -> Result<Plan> {
         Ok(Norm { center: Center::Mean(by), scale, ..norm })
     };
     let right = when(valid(), when(signal("subproblem_correct").equals(1.0), 1.0, 0.0), 0.0);
+    // A scan shows what stood before where a verdict is missing.
+    let unknown = right.clone().is_null().reduce(ROLLOUT, Reduction::Any).over(all());
     let of_position = norm(group().and(index(subproblem())))?;
     let inside = index(subproblem()).spread(TOKEN).is_null().negated();
     let on_spans = when(valid().and(inside), signal("subproblem_advantages"), 0.0);
     let credit = Credit::new()
-        .define("subproblem_rewards", right.scan(Running::Min))
+        .define("subproblem_rewards", right.scan(Running::Min).null_if(unknown))
         .define("subproblem_advantages", normalize(signal("subproblem_rewards"), &of_position));
     if !parameters.boolean("mixed")? {
         return Ok(credit.advantage(on_spans).into());

@@ -56,7 +56,7 @@ fn duplicates_unanswered_samples_and_prompts_without_a_selection() {
     let given = given("b_star", settings, json!(rows));
     let selected: Vec<f64> = (0..6).map(|row| signal(&given, &format!("r{row}"), "selected")[0]).collect();
     assert_eq!(selected, [1.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
-    assert_eq!(list(&given, "r1", "token_weights"), [0.0]);
+    assert_eq!(list(&given, "r1", "token_weights"), [0.0, 0.0]);
     // The second prompt has no selected sample and does not count as 0.
     close(&signal(&given, "r0", "balance_score"), &[0.5]);
     assert!(signal(&given, "r4", "query_balance")[0].is_nan());
