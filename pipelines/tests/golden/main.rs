@@ -21,6 +21,7 @@ use case::{Case, Outcome};
 /// Cases of `tests/golden` whose reference is at fault, or that define nothing to compare. Any other
 /// case that stops agreeing is a failure, also where its reference has a bug.
 const NOT_ASSERTED: &[&str] = &[
+    "carr[7]",
     "peer_tests[143]",
     "peer_tests[88]",
     "preset_areal[10]",
