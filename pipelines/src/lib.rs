@@ -5,6 +5,7 @@ pub mod inputs;
 pub mod judges;
 pub mod live;
 mod memory;
+pub mod metrics;
 pub mod objectives;
 pub mod parameters;
 mod parts;

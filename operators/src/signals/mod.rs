@@ -1,11 +1,16 @@
 //! Operators that add signals to whole groups, where no expression can.
 
+mod component_alignment;
 mod gather;
 mod prefix_tree;
+mod rubric_graph;
 mod state_groups;
+mod texts;
 
+pub use component_alignment::{Component, ComponentAlignment, aligned, longest_common};
 pub use gather::{GatherSignals, Known, Rows, Told, whole_iteration};
 pub use prefix_tree::PrefixTree;
+pub use rubric_graph::{RubricGraph, connected_rubrics};
 pub use state_groups::StateGroups;
 
 use arrow::array::ArrayRef;

@@ -4,6 +4,8 @@ pub mod divergence;
 pub mod group;
 pub mod norm;
 pub mod outcome;
+pub mod quantile;
 pub mod returns;
 pub mod reward;
+pub mod shaped;
 pub mod whitening;
