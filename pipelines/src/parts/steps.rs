@@ -21,9 +21,9 @@ pub fn judged_where(wanted: Expr, scores: impl IntoIterator<Item = Expr>) -> Cre
     Credit::new().in_baseline(every)
 }
 
-/// At each token the value of its step, and `elsewhere` outside of any.
-pub fn on_tokens(step: Expr, elsewhere: impl Into<Expr>) -> Expr {
-    step.spread(TOKEN).or_else(elsewhere)
+/// At each token the value of its step, and `without` in rollouts that have no steps.
+pub fn on_tokens(step: Expr, without: impl Into<Expr>) -> Expr {
+    step.spread(TOKEN).or_else(without)
 }
 
 /// 1 at the last trainable token of each policy step, else 0.

@@ -23,7 +23,7 @@ const PARAMETERS: &[Parameter] = &[
 /// token carries its own reward only: there are no returns.
 ///
 /// A token is a member of the statistics: long rollouts weigh more, and the only rollout of a group is
-/// compared with itself, step by step. Tokens outside of any step are never wrong.
+/// compared with itself, step by step. A rollout without steps has no wrong token.
 pub const CAPO: Recipe = Recipe {
     name: "capo",
     title: "outcome less a penalty on wrong steps, normalised over the tokens of the group",

@@ -49,7 +49,7 @@ pub const GROUNDED_PRM: Recipe = Recipe {
     family: "process",
     formula: "V = sum_i v_i * (N - i) / N^2 + F / N; node += decay^d * V",
     fidelity: Fidelity::Equations,
-    deviations: "follows a fork of the released code, not run; that a node begins with its verdict, and the meaning of a label (a positive value) are guesses",
+    deviations: "follows a fork of the released code, which was read and not run: that a node begins with its verdict is a reading of it; the bound that makes a value a label is left to the reader",
     inputs: &[INPUTS],
     parameters: &[PARAMETERS],
     plan: |parameters| {

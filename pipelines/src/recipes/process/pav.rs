@@ -34,7 +34,7 @@ const POLICY_SUCCESS: Input = input(
 /// the best of K samples, `Q_mu = 1 - (1 - Q)^K`. Progress is added step by step and not accumulated.
 ///
 /// The first step gains on the success from the prompt. A prover that always or never succeeds makes no
-/// progress. Tokens outside of steps have the outcome alone.
+/// progress. A rollout without steps has the outcome alone.
 pub const PAV: Recipe = Recipe {
     name: "pav",
     title: "outcome plus the progress of each step under a prover policy",

@@ -47,7 +47,7 @@ const INPUTS: &[Input] = &[
 ///
 /// `R = 1 or -1 for the format + 2 F1`, `s = probability + 1 or -2 for the format of the step`. The released
 /// format check of steps always fails; the constant cancels, so that its advantages are those without one.
-/// Retrieved text and inserted tags are masked and in no pool. Tokens outside of steps have the outcome part.
+/// Retrieved text and inserted tags are masked and in no pool. A rollout without steps has the outcome part only.
 pub const PRORAG: Recipe = Recipe {
     name: "prorag",
     title: "group-relative outcome plus step scores normalised over the tokens of the group",

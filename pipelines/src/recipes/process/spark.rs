@@ -35,8 +35,8 @@ const PARAMETERS: &[Parameter] = &[
 /// with three ways from rollouts to steps.
 ///
 /// `reward` is the model's verdict, as no reference answer is known. Data without `format_ok` has every rollout
-/// in good format. Outside of steps the selective credit is 0 and the step's part of the mixed one too. A
-/// tie of critiques is no majority.
+/// in good format. In a rollout without steps the selective credit is 0, and so is the step's part of the mixed
+/// one. A tie of critiques is no majority.
 pub const SPARK: Recipe = Recipe {
     name: "spark",
     title: "group-relative verdicts of a process reward model, selected or mixed per step",

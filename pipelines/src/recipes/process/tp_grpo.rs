@@ -23,7 +23,7 @@ const PARAMETERS: &[Parameter] = &[
 ///
 /// A thought is a maximal run of steps with the same verdict. `step_correct` is, in a wrong rollout, false on
 /// the steps that match its wrong answer and true on those that do not. Steps without a verdict get the
-/// outcome's, as do tokens outside of steps. The summed form equals the closed one where the last thought of a
+/// outcome's, as does a rollout without steps. The summed form equals the closed one where the last thought of a
 /// rollout is judged as its outcome; it is where thoughts, not steps, are counted.
 pub const TP_GRPO: Recipe = Recipe {
     name: "tp_grpo",

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 use crate::support::{advantages, in_loss, signal, try_given};
 
-/// Rollouts with steps of the given numbers of trainable tokens, and further columns.
+/// A rollout with steps of the given numbers of trainable tokens, and further columns; without steps it has one
+/// token.
 fn steps(lengths: &[usize], columns: Value) -> Value {
     let ends: Vec<usize> = lengths
         .iter()
@@ -26,7 +27,7 @@ fn steps(lengths: &[usize], columns: Value) -> Value {
         })
         .collect();
     let mut row = columns;
-    row["token_mask"] = json!(vec![true; lengths.iter().sum()]);
+    row["token_mask"] = json!(vec![true; lengths.iter().sum::<usize>().max(1)]);
     row["step_ends"] = json!(ends);
     row
 }

@@ -29,17 +29,16 @@ fn progress_under_the_prover_is_added_to_the_outcome() {
 }
 
 #[test]
-fn tokens_outside_of_steps_have_the_outcome_and_missing_scores_take_the_rollout_out() {
-    let mut rows = json!([
-        steps(&[1], json!({ "reward": 1.0, "prompt_prover_success": 0.0, "step_prover_success": [0.0] })),
+fn rollouts_without_steps_have_the_outcome_and_missing_scores_take_the_rollout_out() {
+    let rows = json!([
+        steps(&[], json!({ "reward": 1.0, "prompt_prover_success": 0.0, "step_prover_success": [] })),
         steps(
             &[1, 1],
             json!({ "reward": 1.0, "prompt_prover_success": 0.5, "step_prover_success": [0.5, null] })
         ),
     ]);
-    rows[0]["token_mask"] = json!([true, true]);
     let given = given("pav", json!({ "baseline": "none" }), rows);
-    close(&advantages(&given, "r0"), &[1.0, 1.0]);
+    close(&advantages(&given, "r0"), &[1.0]);
     assert!(!in_loss(&given, "r1"));
 }
 

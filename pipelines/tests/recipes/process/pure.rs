@@ -134,7 +134,7 @@ fn an_unchecked_rollout_is_neutral_in_the_second_release() {
 
 #[test]
 fn the_error_of_a_missing_column_names_its_provider() {
-    let bare = json!([{ "reward": 1.0, "token_mask": [true], "step_ends": [1] }]);
-    lacks("pure", json!({ "kl_coef": 0 }), bare.clone(), "step_rewards", "process reward model");
-    lacks("pure", json!({ "signals": "outcome" }), bare, "token_", "log-prob");
+    let bare = json!([{ "reward": 1.0, "token_mask": [true], "token_old_logprobs": [0.0] }]);
+    lacks("pure", json!({ "signals": "outcome" }), bare.clone(), "token_ref_logprobs", "kl_coef=0");
+    lacks("pure", json!({ "kl_coef": 0 }), bare, "step_rewards", "process reward model");
 }

@@ -54,11 +54,11 @@ fn what_was_not_judged_has_the_credit_of_the_outcome() {
     close(&advantages(&given_, "r0"), &[1.0, 0.75]);
     assert!(in_loss(&given_, "r2"));
     close(&advantages(&given_, "r2"), &[-1.0]);
-    // Tokens outside of any step too.
-    let mut outside = group([json!([false]), json!([true]), json!([true]), json!([true])]);
-    outside[0]["token_mask"] = json!([true, true]);
-    let given_ = given("tp_grpo", json!({ "ddof": 0, "eps": 0 }), outside);
-    close(&advantages(&given_, "r0"), &[0.75, 1.0]);
+    // A rollout without steps too.
+    let without = group([json!([false]), json!([true]), json!([true]), json!([])]);
+    let given_ = given("tp_grpo", json!({ "ddof": 0, "eps": 0 }), without);
+    close(&advantages(&given_, "r0"), &[0.75]);
+    close(&advantages(&given_, "r3"), &[-1.0]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use meed_operators::Result;
 use meed_operators::credit::{Expr, mask, when};
 
 use super::inputs::{STEP_REWARDS, TOKEN_REF_LOGPROBS};
+use crate::inputs::Input;
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::divergence::{ESTIMATORS, estimate, log_ratio};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
@@ -45,6 +46,11 @@ const OPENRLHF: &[Parameter] = &[
     parameter("mask_step_ends", "true", "branch openrlhf: the last token of a step gets no advantage"),
 ];
 
+const REFERENCE: Input = Input {
+    provider: "score the rollouts under the reference policy with `judge`, import them, or leave the divergence out with kl_coef=0",
+    ..TOKEN_REF_LOGPROBS
+};
+
 /// PURE: `r*_k = softmin(r / T)_k * r_k`, whose sum is close to the least score, as dense rewards with a
 /// leave-one-out baseline per token.
 ///
@@ -62,7 +68,7 @@ pub const PURE: Recipe = Recipe {
     formula: "A_t = whiten(sum_{k >= t} softmin(r / T)_k * r_k + outcome - others per token)",
     fidelity: Fidelity::Reference,
     deviations: "a group of one gets 0 before whitening, where the released programs give NaN to the whole batch",
-    inputs: &[&[STEP_REWARDS, TOKEN_REF_LOGPROBS]],
+    inputs: &[&[STEP_REWARDS, REFERENCE]],
     parameters: &[PARAMETERS, VERL, OPENRLHF],
     plan: |parameters| {
         Ok(match parameters.text("branch")? {
