@@ -1,5 +1,6 @@
 //! Parts that recipes share: shaped rewards, normalisation, divergence, returns, whitening.
 
+pub mod dense;
 pub mod divergence;
 pub mod group;
 pub mod norm;
@@ -8,4 +9,6 @@ pub mod quantile;
 pub mod returns;
 pub mod reward;
 pub mod shaped;
+pub mod steps;
+pub mod votes;
 pub mod whitening;

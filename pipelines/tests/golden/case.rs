@@ -10,6 +10,7 @@ use crate::compare::{self, Tolerance};
 use crate::credit;
 use crate::load;
 use crate::objective;
+use crate::pair_objective;
 use crate::recipe_objective;
 
 /// Keys of a case that this test knows. Others fail by name.
@@ -88,12 +89,13 @@ impl Case {
     }
 
     /// What the objective left to the credit of the method, where the method has a recipe.
-    fn and_credit(&self, outcome: Outcome) -> Result<Outcome, String> {
+    pub fn and_credit(&self, outcome: Outcome) -> Result<Outcome, String> {
         let Outcome::Partly(compared, left) = outcome else {
             return Ok(outcome);
         };
+        let later = [recipe_objective::LATER, pair_objective::CREDIT];
         let (later, left): (Vec<_>, Vec<_>) =
-            left.into_iter().partition(|(_, reason)| *reason == recipe_objective::LATER);
+            left.into_iter().partition(|(_, reason)| later.contains(reason));
         if later.is_empty() || meed_pipelines::find(&self.recipe).is_err() {
             return Ok(Outcome::Partly(compared, later.into_iter().chain(left).collect()));
         }
