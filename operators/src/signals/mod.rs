@@ -1,10 +1,16 @@
 //! Operators that add signals to whole groups, where no expression can.
 
+mod align_words;
+mod macro_actions;
 mod prefix_tree;
 mod state_groups;
+mod test_densities;
 
+pub use align_words::{AlignWords, Aligned};
+pub use macro_actions::{MacroActions, Termination};
 pub use prefix_tree::PrefixTree;
 pub use state_groups::StateGroups;
+pub use test_densities::TestDensities;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Field, Schema};
