@@ -51,7 +51,11 @@ impl AddSignals for TestDensities {
             hint: provider(PASSED).into(),
         })?;
         let tests = turns.values().as_list_opt::<i32>().ok_or_else(|| {
-            Error::data(Place::default().column(PASSED), "is not a list of lists", "one list of tests per turn")
+            Error::data(
+                Place::default().column(PASSED),
+                "is not a list of lists",
+                "one list of tests per turn",
+            )
         })?;
         let results = cast(tests.values(), &DataType::Float64)?;
         let results = results.as_primitive::<Float64Type>();

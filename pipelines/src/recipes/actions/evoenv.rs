@@ -69,7 +69,8 @@ pub const EVOENV: Recipe = Recipe {
         let norm = group_norm(parameters)?;
         let scale = if norm.scale == Scale::None { Scale::None } else { Scale::Std(by.clone()) };
         let norm = Norm { center: Center::Mean(by), scale, ..norm };
-        let score = signal("generator_reward").null_if(solver()).or_else(signal("reward").null_if(generator()));
+        let score =
+            signal("generator_reward").null_if(solver()).or_else(signal("reward").null_if(generator()));
         let mut credit = Credit::new()
             .define("admitted", admitted(parameters)?)
             .define("difficulty", difficulty(parameters.number("target")?))
@@ -100,7 +101,8 @@ fn difficulty(target: f64) -> Expr {
 }
 
 fn generator_reward(parameters: &Parameters) -> Result<Expr> {
-    let failed = signal("gates_passed").less(parameters.number("gates")? - 1.0).or_else(value(0.0).equals(1.0));
+    let failed =
+        signal("gates_passed").less(parameters.number("gates")? - 1.0).or_else(value(0.0).equals(1.0));
     let novelty = if_present(signal("novelty").or_else(0.0), value(0.0));
     let reward = parameters.number("validity")?
         + (signal("difficulty") + parameters.number("novelty_coef")? * novelty);

@@ -1,9 +1,7 @@
 //! GenAC: generalised advantage estimation over segments whose values a generative critic writes.
 
 use meed_operators::Result;
-use meed_operators::credit::{
-    Credit, Expr, Level, Reduction, gae, index, mask, signal, trainable, when,
-};
+use meed_operators::credit::{Credit, Expr, Level, Reduction, gae, index, mask, signal, trainable, when};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, Parameters, parameter};

@@ -119,7 +119,7 @@ fn plan(parameters: &Parameters) -> Result<Plan> {
         .define("macro_returns", signal("macro_advantages") + signal("macro_values"))
         .returns(signal("macro_returns"))
         .advantage(signal("macro_advantages"));
-    Ok(Plan { operators: vec![Arc::new(segments)], credit })
+    Ok(Plan { operators: vec![Arc::new(segments)], credit, ..Plan::default() })
 }
 
 /// What ends a macro action.

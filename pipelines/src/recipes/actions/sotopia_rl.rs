@@ -2,8 +2,8 @@
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    Center, Credit, Expr, Norm, ROLLOUT, Reduction, STEP, Scale, TURN, Running, group, index, normalize, policy, rollout,
-    signal, sum, text, value, when,
+    Center, Credit, Expr, Norm, ROLLOUT, Reduction, Running, STEP, Scale, TURN, group, index, normalize,
+    policy, rollout, signal, sum, text, value, when,
 };
 
 use crate::inputs::{Input, Of, input};
@@ -38,7 +38,11 @@ const PARAMETERS: &[Parameter] = &[
     ),
     parameter("attribution_scale", "3", "the greatest attribution, for direct"),
     parameter("dimensions", "7", "direct is the mean over so many dimensions; absent ones count 0"),
-    parameter("dimension", "null", "the one dimension that counts; null: all of them for direct, goal for the others"),
+    parameter(
+        "dimension",
+        "null",
+        "the one dimension that counts; null: all of them for direct, goal for the others",
+    ),
     parameter("discount", "0.9", "per utterance, for discounted"),
 ];
 

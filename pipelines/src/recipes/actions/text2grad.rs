@@ -14,12 +14,18 @@ use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::divergence::log_ratio;
 use crate::recipe::{ADVANTAGE, Fidelity, Plan, Recipe};
 
-const JUDGE: &str = "a judge that writes a critique and a list of words with scores; null where it cannot be read";
+const JUDGE: &str =
+    "a judge that writes a critique and a list of words with scores; null where it cannot be read";
 
 const INPUTS: &[Input] = &[
     input("word_texts", Of::Text, "words of the response, in order", JUDGE),
     input("word_scores", Of::Number, "1 in a praised span, -1 in a criticised one, 0 elsewhere", JUDGE),
-    input("token_texts", Of::Text, "text of each token", "import with texts of tokens, or with `--tokenizer`"),
+    input(
+        "token_texts",
+        Of::Text,
+        "text of each token",
+        "import with texts of tokens, or with `--tokenizer`",
+    ),
     input(
         "token_values",
         Of::Number,
@@ -107,7 +113,7 @@ fn plan(parameters: &Parameters) -> Result<Plan> {
         .define("gae", advantages)
         .returns(signal("gae") + signal("values"))
         .advantage(whiten(signal("gae"), 1e-8));
-    Ok(Plan { operators: vec![Arc::new(AlignWords { attempts })], credit })
+    Ok(Plan { operators: vec![Arc::new(AlignWords { attempts })], credit, ..Plan::default() })
 }
 
 /// `1 / (1 + exp(clip(alpha (p - limit) - 6, -10, 6)))` at the p-th token from the first scored one on, 1 before.

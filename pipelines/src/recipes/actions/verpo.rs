@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use meed_operators::credit::{
-    Credit, Level, ROLLOUT, Reduction, TURN, group, index_within, mean, policy, signal, value,
+    Credit, Level, ROLLOUT, Reduction, TURN, group, history, index_within, mean, policy, signal, value,
 };
 use meed_operators::signals::TestDensities;
 
@@ -20,7 +20,16 @@ const INPUTS: &[Input] = &[input(
 
 const PARAMETERS: &[Parameter] = &[
     parameter("alpha", "1.0", "how fast a test's weight falls with its pass rate"),
-    parameter("density", "true", "true: divided by how many tests have about that pass rate; false: the first version"),
+    parameter(
+        "rates",
+        "group",
+        "what a pass rate counts: group (the turns of the iteration's group), running (those of the group in all iterations so far; needs density false)",
+    ),
+    parameter(
+        "density",
+        "true",
+        "true: divided by how many tests have about that pass rate; false: the first version",
+    ),
     parameter("sigma", "0.1", "width of the kernel over pass rates"),
     parameter("delta", "1e-6", "added to the density"),
     parameter("gamma", "0.9", "discount of the outcome per turn"),
@@ -32,7 +41,7 @@ const PARAMETERS: &[Parameter] = &[
 /// (sum_j w_j passed_j - mean over turns)`.
 ///
 /// fidelity: reconstructed, from a summary of the paper. The pass rate of a test is its mean over all turns of the
-/// group; a group whose turns pass the same tests has no advantage of turns. Nothing is divided by a deviation. A
+/// group, of this iteration or of all so far; a group whose turns pass the same tests has no advantage of turns. Nothing is divided by a deviation. A
 /// test that was not run is null and counts neither as passed nor as failed.
 pub const VERPO: Recipe = Recipe {
     name: "verpo",
@@ -41,7 +50,7 @@ pub const VERPO: Recipe = Recipe {
     family: "actions",
     formula: "A = (R gamma^turns - mean(.)) + beta (T - mean(T)), T = sum_j exp(-alpha rho_j) / (N(rho_j) + delta) passed_j",
     fidelity: Fidelity::Reconstructed,
-    deviations: "guessed: alpha, sigma, delta, gamma, beta, and that the first turn counts in the discount; the pass rates are those of the iteration's group",
+    deviations: "guessed: alpha, sigma, delta, gamma, beta, and that the first turn counts in the discount, and that pass rates are of the iteration's group; no density over running pass rates",
     inputs: &[INPUTS],
     parameters: &[PARAMETERS],
     plan: |parameters| {
@@ -49,6 +58,14 @@ pub const VERPO: Recipe = Recipe {
         let passed = || signal("turn_test_passed");
         let difficulty = (-(parameters.number("alpha")? * signal("test_pass_rates"))).exp();
         let density = parameters.boolean("density")?;
+        let counted = match parameters.text("rates")? {
+            "group" => group().and(test),
+            "running" if density => {
+                return Err(parameters.unknown("density", &["false, where rates is running"]));
+            }
+            "running" => history().and(signal("group_id")).and(test),
+            _ => return Err(parameters.unknown("rates", &["group", "running"])),
+        };
         let weights = if density {
             difficulty / (signal("turn_test_densities") + parameters.number("delta")?)
         } else {
@@ -61,7 +78,7 @@ pub const VERPO: Recipe = Recipe {
         };
         let turns = policy(TURN).reduce(ROLLOUT, Reduction::Sum).empty(0.0) - skipped;
         let credit = Credit::new()
-            .define("test_pass_rates", mean(passed(), group().and(test)))
+            .define("test_pass_rates", mean(passed(), counted))
             .define("test_weights", weights)
             .define("turn_rewards", (signal("test_weights") * passed()).reduce(TURN, Reduction::Sum))
             .define("turn_advantages", signal("turn_rewards") - mean(signal("turn_rewards"), group()))

@@ -31,6 +31,7 @@ impl Family for Actions {
     fn key(&self, case: &Case, key: &str, wanted: &Value, given: &InMemory) -> Option<Result<usize, String>> {
         match (case.recipe.as_str(), key) {
             ("sotopia_rl", "step_dimension_rewards") => Some(dimension_rewards(case, wanted, given)),
+            ("ma_rlhf", _) if key.starts_with("macro_") => Some(macros(case, key, wanted, given)),
             ("sotopia_rl", "division_by_zero") => Some(nobody_rewarded(wanted, given)),
             _ => None,
         }
@@ -42,11 +43,32 @@ fn dimensions(row: &mut Map<String, Value>) -> Result<(), String> {
     let scores = row.remove("dimension_scores").ok_or("has no dimension_scores")?;
     let attributions = row.remove("step_attributions").ok_or("has no step_attributions")?;
     let steps = row.get("step_kinds").and_then(Value::as_array).map_or(0, Vec::len);
-    let of_step = |step: usize| -> Value { DIMENSIONS.map(|name| attributions[name][step].clone()).to_vec().into() };
+    let of_step =
+        |step: usize| -> Value { DIMENSIONS.map(|name| attributions[name][step].clone()).to_vec().into() };
     row.insert("dimension_ids".into(), json!(DIMENSIONS));
     row.insert("dimension_scores".into(), DIMENSIONS.map(|name| scores[name].clone()).to_vec().into());
     row.insert("step_dimension_attributions".into(), (0..steps).map(of_step).collect());
     Ok(())
+}
+
+/// A value per macro action, made of tokens' values, which are stored as f32.
+fn macros(case: &Case, key: &str, wanted: &Value, given: &InMemory) -> Result<usize, String> {
+    let column = given.evaluated.signal(key).ok_or(format!("has no {key}"))?;
+    let macros = given.unit.extent(&Level::named("macro")).map_err(|error| error.to_string())?;
+    let mut compared = 0;
+    for (id, wanted) in by_id(wanted)? {
+        let row = row_of(given, id)?;
+        let got = &column.as_numbers()[macros.rows[row]..macros.rows[row + 1]];
+        let wanted: Vec<f64> = wanted.as_array().into_iter().flatten().filter_map(Value::as_f64).collect();
+        if got.len() != wanted.len() {
+            return Err(format!("{id}: {} macro actions, expected {}", got.len(), wanted.len()));
+        }
+        if let Some(at) = (0..got.len()).find(|&at| !case.tolerance.close(got[at], wanted[at], 1e-6)) {
+            return Err(format!("{id} at {at}: got {}, expected {}", got[at], wanted[at]));
+        }
+        compared += got.len();
+    }
+    Ok(compared)
 }
 
 /// Where a case divides by zero, nobody is rewarded.

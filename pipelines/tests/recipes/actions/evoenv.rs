@@ -18,29 +18,40 @@ fn each(given: &meed_pipelines::InMemory, name: &str) -> Vec<f64> {
 
 #[test]
 fn the_sections_check() {
-    let rates = [0.0, 0.25, 0.375, 1.0].map(|rate| generator(5, json!(rate)));
-    let given = given("evoenv", json!({}), json!(rates));
-    close(&each(&given, "difficulty"), &[0.0, 0.9285714, 0.8928571, 0.0]);
-    close(&each(&given, "admitted"), &[0.0, 1.0, 1.0, 0.0]);
+    let mut rows: Vec<Value> = [0.0, 0.25, 0.375, 1.0].map(|rate| generator(5, json!(rate))).to_vec();
+    rows.push(solver("a", 0.25, json!(1.0)));
+    let given = given("evoenv", json!({}), rows.into());
+    close(&each(&given, "difficulty")[..4], &[0.0, 0.9285714, 0.8928571, 0.0]);
+    close(&each(&given, "admitted")[..4], &[0.0, 1.0, 1.0, 0.0]);
 }
 
 #[test]
 fn gates_reviews_and_novelty() {
-    let mut rows = [generator(3, Value::Null), generator(4, Value::Null), generator(5, json!(0.3)), generator(5, json!(0.3))];
-    for (row, (votes, novelty)) in rows.iter_mut().zip([(0, 0.9), (0, 0.5), (1, 0.5), (0, 0.5)]) {
+    let mut rows = [
+        generator(3, Value::Null),
+        generator(4, Value::Null),
+        generator(5, json!(0.3)),
+        generator(5, json!(0.3)),
+        solver("a", 0.3, json!(0.7)),
+    ];
+    for (row, (votes, novelty)) in rows.iter_mut().zip([(0, 0.9), (0, 0.5), (1, 0.5), (0, 0.5), (0, 0.0)]) {
         row["rejections"] = json!(votes);
         row["novelty"] = json!(novelty);
     }
     let given = given("evoenv", json!({"novelty_coef": 0.2, "validity": 0.5}), json!(rows));
-    close(&each(&given, "score"), &[-1.0, 0.6, 0.6, 1.6]);
+    close(&each(&given, "score"), &[-1.0, 0.6, 0.6, 1.6, 0.7]);
 }
 
 #[test]
 fn each_role_among_its_own() {
     let rows = json!([
-        generator(5, json!(0.3)), generator(0, Value::Null),
-        solver("a", 0.5, json!(1.0)), solver("a", 0.5, json!(0.0)),
-        solver("b", 0.5, json!(0.0)), solver("b", 0.5, json!(4.0)), solver("b", 0.5, Value::Null),
+        generator(5, json!(0.3)),
+        generator(0, Value::Null),
+        solver("a", 0.5, json!(1.0)),
+        solver("a", 0.5, json!(0.0)),
+        solver("b", 0.5, json!(0.0)),
+        solver("b", 0.5, json!(4.0)),
+        solver("b", 0.5, Value::Null),
         solver("c", 1.0, json!(1.0)),
     ]);
     let with = given("evoenv", json!({"scale": "none"}), rows.clone());

@@ -39,7 +39,7 @@ fn weights_of_tokens() {
     close(&signal(&position, "r0", "macro_values")[..2], &[(0.1 + 0.2 / 2.0) / 1.5, (0.3 + 0.4 / 2.0) / 1.5]);
     let unit = of_section(json!({"weights": "unit"}));
     close(&signal(&unit, "r0", "macro_values"), &[0.2, 0.4, 0.5, 0.6]);
-    assert!(try_given("ma_rlhf", json!({"weights": "first"}), json!([])).is_err());
+    assert!(try_given("ma_rlhf", json!({"weights": "first"}), two()).is_err());
 }
 
 /// Two rollouts, the second with environment tokens inside, before and after.
@@ -97,8 +97,8 @@ fn one_macro_action_is_a_bandit_but_for_the_last_token() {
 #[test]
 fn given_spans_and_rising_perplexities() {
     let rows = json!([
-        {"reward": 1.0, "token_values": [0.0, 0.0, 0.0, 0.0], "parse_ends": [1, 3, 4]},
-        {"reward": 1.0, "token_values": [0.0, 0.0, 0.0, 0.0], "parse_ends": null},
+        {"reward": 1.0, "token_mask": [true, true, true, true], "token_values": [0.0, 0.0, 0.0, 0.0], "parse_ends": [1, 3, 4]},
+        {"reward": 1.0, "token_mask": [true, true, true, true], "token_values": [0.0, 0.0, 0.0, 0.0], "parse_ends": null},
         {
             "reward": 1.0, "token_values": [0.0, 0.0, 0.0], "token_mask": [true, false, true],
             "parse_ends": [1, 2, 3],
@@ -122,8 +122,8 @@ fn given_spans_and_rising_perplexities() {
 #[test]
 fn scores_are_clipped_and_nulls_are_not_trained_on() {
     let rows = json!([
-        {"reward": 9.0, "token_values": [0.0]},
-        {"reward": null, "token_values": [0.0]},
+        {"reward": 9.0, "token_values": [0.0], "token_mask": [true]},
+        {"reward": null, "token_values": [0.0], "token_mask": [true]},
         {"reward": 1.0, "token_values": [0.0], "token_mask": [false]},
     ]);
     let given = given("ma_rlhf", json!({"kl_coef": 0}), rows);

@@ -11,7 +11,10 @@ fn actions(durations: [f64; 4]) -> Value {
     rows.collect()
 }
 
-fn all(given: &meed_pipelines::InMemory, of: impl Fn(&meed_pipelines::InMemory, &str) -> Vec<f64>) -> Vec<f64> {
+fn all(
+    given: &meed_pipelines::InMemory,
+    of: impl Fn(&meed_pipelines::InMemory, &str) -> Vec<f64>,
+) -> Vec<f64> {
     ["r0", "r1", "r2", "r3"].iter().flat_map(|id| of(given, id)).collect()
 }
 
@@ -46,7 +49,12 @@ fn milestones_are_partial_credit() {
             "step_milestones": [reached], "lower_is_better": lower,
         })
     };
-    let rows = json!([row(Value::Null, 0, false), row(Value::Null, 4, false), row(json!(0.83), 7, false), row(json!(0.41), 7, true)]);
+    let rows = json!([
+        row(Value::Null, 0, false),
+        row(Value::Null, 4, false),
+        row(json!(0.83), 7, false),
+        row(json!(0.41), 7, true)
+    ]);
     let rewards = |partial: &str| {
         let given = given("rl_mle", json!({"values": "none", "partial_credit": partial}), rows.clone());
         all(&given, |given, id| signal(given, id, "rewards"))

@@ -77,10 +77,14 @@ fn whitened_rewards_keep_their_mean() {
         "token_texts": ["a", "b", "c"], "word_texts": ["a", "b"], "word_scores": [1, 0],
         "token_values": [0.0, 0.0, 0.0],
     }]);
-    let settings = json!({"kl_coef": 0, "whiten_rewards": true, "length_weight": false, "lam": 0, "gamma": 0});
+    let settings =
+        json!({"kl_coef": 0, "whiten_rewards": true, "length_weight": false, "lam": 0, "gamma": 0});
     let deviation = (1.0f64 / 3.0 + 1e-8).sqrt();
     let shifted = |x: f64| (x - 1.0 / 3.0) / deviation + 1.0 / 3.0;
-    close(&signal(&given("text2grad", settings, rows), "r0", "gae"), &[shifted(1.0), shifted(0.0), shifted(0.0)]);
+    close(
+        &signal(&given("text2grad", settings, rows), "r0", "gae"),
+        &[shifted(1.0), shifted(0.0), shifted(0.0)],
+    );
 }
 
 #[test]

@@ -25,7 +25,10 @@ fn weights_of_the_sections_rates() {
 }
 
 fn section() -> Value {
-    json!([turns(json!([[true, true, false]]), json!(0)), turns(json!([[true, false, false], [true, true, true]]), json!(1))])
+    json!([
+        turns(json!([[true, true, false]]), json!(0)),
+        turns(json!([[true, false, false], [true, true, true]]), json!(1))
+    ])
 }
 
 #[test]
@@ -34,7 +37,8 @@ fn advantages_of_turns_and_outcomes() {
     // Pass rates 1, 2/3 and 1/3.
     let kernel = |distance: f64| (-0.5 * (distance / 0.1f64).powi(2)).exp();
     let rates = [1.0, 2.0 / 3.0, 1.0 / 3.0f64];
-    let weight = |rate: f64| (-rate).exp() / (rates.iter().map(|other| kernel(rate - other)).sum::<f64>() + 1e-6);
+    let weight =
+        |rate: f64| (-rate).exp() / (rates.iter().map(|other| kernel(rate - other)).sum::<f64>() + 1e-6);
     let [easy, middle, hard] = rates.map(weight);
     let rewards = [easy + middle, easy, easy + middle + hard];
     let mean = rewards.iter().sum::<f64>() / 3.0;
@@ -78,4 +82,27 @@ fn missing_results_are_no_failures() {
     assert!(in_loss(&given, "r0") && in_loss(&given, "r1") && !in_loss(&given, "r2"));
     let error = try_given("verpo", json!({}), json!([{"reward": 1.0, "step_rewards": [1.0]}])).err().unwrap();
     assert!(error.hint().contains("unit tests"), "{error}: {}", error.hint());
+}
+
+#[test]
+fn running_pass_rates_count_the_iterations_before() {
+    let of_iteration = |iteration: usize, group: &str, passed: Value| {
+        let mut row = turns(passed, json!(1));
+        row["iteration"] = json!(iteration);
+        row["group_id"] = json!(group);
+        row["rollout_id"] = json!(format!("{group}{iteration}"));
+        row
+    };
+    let rows = json!([
+        of_iteration(0, "g", json!([[true, false], [true, false]])),
+        of_iteration(1, "g", json!([[false, true]])),
+        of_iteration(1, "h", json!([[false, false]])),
+    ]);
+    let with = given("verpo", json!({"rates": "running", "density": false}), rows.clone());
+    close(&signal(&with, "g0", "test_pass_rates")[..2], &[1.0, 0.0]);
+    close(&signal(&with, "g1", "test_pass_rates"), &[2.0 / 3.0, 1.0 / 3.0]);
+    close(&signal(&with, "h1", "test_pass_rates"), &[0.0, 0.0]);
+    let of_group = given("verpo", json!({"density": false}), rows.clone());
+    close(&signal(&of_group, "g1", "test_pass_rates"), &[0.0, 1.0]);
+    assert!(try_given("verpo", json!({"rates": "running"}), rows).is_err());
 }

@@ -14,23 +14,22 @@ fn states() -> Value {
     rows.chain([json!({"rollout_id": "lone", "state_id": "s4", "reward": 5.0})]).collect()
 }
 
-fn of_state(given: &meed_pipelines::InMemory, state: &str, of: impl Fn(&str) -> Vec<f64>) -> Vec<f64> {
-    let _ = given;
+fn of_state(state: &str, of: impl Fn(&str) -> Vec<f64>) -> Vec<f64> {
     (0..4).flat_map(|k| of(&format!("{state}-{k}"))).collect()
 }
 
 #[test]
 fn the_sections_check() {
     let given = given("vpr", json!({}), states());
-    let advantage = |state: &str| of_state(&given, state, |id| advantages(&given, id));
-    let committed = |state: &str| of_state(&given, state, |id| signal(&given, id, "committed"));
+    let advantage = |state: &str| of_state(state, |id| advantages(&given, id));
+    let committed = |state: &str| of_state(state, |id| signal(&given, id, "committed"));
     close(&advantage("s1"), &[1.5491933, 0.0, -1.5491933, 0.0]);
     close(&advantage("s3"), &[-0.5163978, 1.5491933, -0.5163978, -0.5163978]);
     close(&advantage("s2"), &[0.0; 4]);
     // States without spread, and lone replies, are not trained on.
-    close(&of_state(&given, "s2", |id| list(&given, id, "token_weights")), &[0.0; 4]);
+    close(&of_state("s2", |id| list(&given, id, "token_weights")), &[0.0; 4]);
     close(&list(&given, "lone", "token_weights"), &[0.0]);
-    close(&of_state(&given, "s1", |id| list(&given, id, "token_weights")), &[1.0; 4]);
+    close(&of_state("s1", |id| list(&given, id, "token_weights")), &[1.0; 4]);
     assert_eq!(committed("s1"), [1.0, 0.0, 0.0, 0.0]);
     assert_eq!(committed("s2"), [1.0, 0.0, 0.0, 0.0]);
     assert_eq!(committed("s3"), [0.0, 1.0, 0.0, 0.0]);
@@ -39,7 +38,7 @@ fn the_sections_check() {
 #[test]
 fn each_state_by_its_own_deviation() {
     let given = given("vpr", json!({"normalization": "group_whiten"}), states());
-    let advantage = |state: &str| of_state(&given, state, |id| advantages(&given, id));
+    let advantage = |state: &str| of_state(state, |id| advantages(&given, id));
     close(&advantage("s1"), &[1.4142135, 0.0, -1.4142135, 0.0]);
     close(&advantage("s2"), &[0.0; 4]);
     close(&advantages(&given, "lone"), &[0.0]);
@@ -86,4 +85,26 @@ fn a_null_reward_leaves_its_state() {
     assert!(!in_loss(&given, "r1") && !in_loss(&given, "r3"));
     let error = try_given("vpr", json!({}), json!([{"reward": 1.0}])).err().unwrap();
     assert!(error.to_string().contains("turn_index"), "{error}");
+}
+
+#[test]
+fn the_reply_that_goes_on_may_be_drawn() {
+    let committed = |settings: Value, state: &str| {
+        let given = given("vpr", settings, states());
+        of_state(state, |id| signal(&given, id, "committed"))
+    };
+    let counts = |settings: &dyn Fn(u64) -> Value, state: &str| -> Vec<f64> {
+        let draws: Vec<Vec<f64>> = (0..60).map(|seed| committed(settings(seed), state)).collect();
+        assert!(draws.iter().all(|draw| draw.iter().sum::<f64>() == 1.0), "one reply goes on");
+        (0..4).map(|k| draws.iter().map(|draw| draw[k]).sum()).collect()
+    };
+    let best = counts(&|seed| json!({"commit": "best at random", "seed": seed}), "s2");
+    assert!(best.iter().all(|&count| count > 3.0), "{best:?}");
+    let best = counts(&|seed| json!({"commit": "best at random", "seed": seed}), "s3");
+    assert_eq!(best, [0.0, 60.0, 0.0, 0.0]);
+    let any = counts(&|seed| json!({"commit": "random", "seed": seed}), "s3");
+    assert!(any.iter().all(|&count| count > 3.0), "{any:?}");
+    let mixed = counts(&|seed| json!({"commit": "mixed", "mix": 0.4, "seed": seed}), "s3");
+    assert!(mixed[1] > 30.0 && mixed[1] < 55.0, "{mixed:?}");
+    assert_eq!(counts(&|seed| json!({"commit": "mixed", "mix": 0, "seed": seed}), "s3")[1], 60.0);
 }
