@@ -1,17 +1,23 @@
 //! Operators that add signals to whole groups, where no expression can.
 
 mod component_alignment;
+mod align_words;
 mod gather;
+mod macro_actions;
 mod prefix_tree;
 mod rubric_graph;
 mod state_groups;
 mod texts;
 
 pub use component_alignment::{Component, ComponentAlignment, aligned, longest_common};
+mod test_densities;
+pub use align_words::{AlignWords, Aligned};
 pub use gather::{GatherSignals, Known, Rows, Told, whole_iteration};
+pub use macro_actions::{MacroActions, Termination};
 pub use prefix_tree::PrefixTree;
 pub use rubric_graph::{RubricGraph, connected_rubrics};
 pub use state_groups::StateGroups;
+pub use test_densities::TestDensities;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{Field, Schema};
