@@ -1,17 +1,17 @@
 //! Operators that add signals to whole groups, where no expression can.
 
-mod component_alignment;
 mod align_words;
+mod component_alignment;
 mod gather;
 mod macro_actions;
 mod prefix_tree;
 mod rubric_graph;
 mod state_groups;
+mod test_densities;
 mod texts;
 
-pub use component_alignment::{Component, ComponentAlignment, aligned, longest_common};
-mod test_densities;
 pub use align_words::{AlignWords, Aligned};
+pub use component_alignment::{Component, ComponentAlignment, aligned, longest_common};
 pub use gather::{GatherSignals, Known, Rows, Told, whole_iteration};
 pub use macro_actions::{MacroActions, Termination};
 pub use prefix_tree::PrefixTree;
