@@ -11,6 +11,7 @@ mod expression;
 mod level;
 mod load;
 mod order;
+mod parse;
 mod pieces;
 mod print;
 mod program;
@@ -31,6 +32,7 @@ pub use expression::{
 };
 pub use level::{Level, Levels, ROLLOUT, STEP, TOKEN, TURN};
 pub use order::compare_ids;
+pub use parse::FUNCTIONS;
 pub use program::{ADVANTAGE, CLIP_HIGH, CLIP_LOW, Credit, IN_BASELINE, RETURNS, WEIGHTS};
 pub use providers::provider;
 pub use schema::{SignalSchema, Type};
