@@ -88,6 +88,7 @@ impl Display for Statistic {
             Statistic::Min => f.write_str("min"),
             Statistic::Max => f.write_str("max"),
             Statistic::Variance { ddof } => write!(f, "variance[ddof {ddof}]"),
+            Statistic::UpperPart => f.write_str("upper_part"),
             Statistic::MedianLower => f.write_str("median_lower"),
             Statistic::Median => f.write_str("median"),
             Statistic::Quantile(q) => write!(f, "quantile[{q}]"),
@@ -98,11 +99,17 @@ impl Display for Statistic {
 
 impl Display for By {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.scope {
-            Scope::Rollout => "by(rollout",
-            Scope::Group => "by(group",
-            Scope::Batch => "by(batch",
-        })?;
+        match self.scope {
+            Scope::Rollout => f.write_str("by(rollout")?,
+            Scope::Group => f.write_str("by(group")?,
+            Scope::Batch => f.write_str("by(batch")?,
+            Scope::History(window) => {
+                f.write_str(if window.own { "by(history" } else { "by(earlier" })?;
+                if let Some(last) = window.last {
+                    write!(f, "[{last}]")?;
+                }
+            }
+        }
         for key in &self.keys {
             write!(f, ", {key}")?;
         }
@@ -178,6 +185,7 @@ impl Display for Expr {
                 write!(f, "kind({}, {{{}}})", In(level), kinds.join(", "))
             },
             Node::Progress { start, end } => write!(f, "progress({start}, {end})"),
+            Node::Random { level, seed } => write!(f, "random({level}, {seed})"),
             Node::Apply { function: Function::Negate, x } => {
                 // `-1` is a number, and `-a * b` is `(-a) * b`.
                 f.write_str("-")?;

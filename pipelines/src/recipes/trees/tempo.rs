@@ -39,7 +39,7 @@ pub const TEMPO: Recipe = Recipe {
     objective: PPO_CLIP,
     formula: "A = (r - mean(r) + difference(branch_value)) / (std(r) + eps)",
     fidelity: Fidelity::Reference,
-    deviations: "a singleton gets 0 where the reference divides by NaN; ties of hepo's entropies share their rank",
+    deviations: "a singleton gets 0 where the reference divides by NaN; ties of hepo's entropies are kept in canonical order",
     inputs: &[],
     parameters: &[PARAMETERS],
     plan,
