@@ -9,6 +9,7 @@ pub mod objectives;
 pub mod parameters;
 mod parts;
 pub mod presets;
+mod program;
 pub mod recipe;
 pub mod recipes;
 pub mod stored;

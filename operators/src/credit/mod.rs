@@ -33,7 +33,6 @@ pub use expression::{
 };
 pub use level::{Level, Levels, ROLLOUT, STEP, TOKEN, TURN};
 pub use order::compare_ids;
-pub use parse::FUNCTIONS;
 pub use program::{ADVANTAGE, CLIP_HIGH, CLIP_LOW, Credit, IN_BASELINE, RETURNS, WEIGHTS};
 pub use providers::provider;
 pub use schema::{SignalSchema, Type};

@@ -183,9 +183,9 @@ impl Display for Expr {
             Node::Kind { level, kinds } => {
                 let kinds: Vec<String> = kinds.iter().map(|name| kind(name)).collect();
                 write!(f, "kind({}, {{{}}})", In(level), kinds.join(", "))
-            },
+            }
             Node::Progress { start, end } => write!(f, "progress({start}, {end})"),
-            Node::Random { level, seed } => write!(f, "random({level}, {seed})"),
+            Node::Random { level, seed } => write!(f, "random({}, {seed})", In(level)),
             Node::Apply { function: Function::Negate, x } => {
                 // `-1` is a number, and `-a * b` is `(-a) * b`.
                 f.write_str("-")?;

@@ -171,7 +171,11 @@ fn statistics_that_do_not_exist() {
             "medians, quantiles and distinct counts have neither weights nor a form over the others"
         );
     }
-    assert!(rejected(mean(reward(), batch_scope()).of_others()).0.ends_with("is not defined over a batch or history"));
+    assert!(
+        rejected(mean(reward(), batch_scope()).of_others())
+            .0
+            .ends_with("is not defined over a batch or history")
+    );
     assert!(
         rejected(mean(reward(), batch_scope()).once_per(signal("label")))
             .0

@@ -7,7 +7,7 @@ use super::options::{ONCE_PER, OVER_ALL, Takes, WEIGHTS, WHERE};
 use super::syntax::{ELSEWHERE, FUNCTIONS};
 use super::tokens::Token;
 use crate::credit::build::{
-    count_within, fetch, if_present, index_within, mask, policy, progress, rank, send, values, when,
+    count_within, fetch, if_present, index_within, mask, policy, progress, random, rank, send, values, when,
 };
 use crate::credit::expression::{Expr, Function, Node, Position, Reduction, Running, Statistic};
 use crate::credit::level::{Level, ROLLOUT};
@@ -45,12 +45,13 @@ const REDUCTIONS: [Reduction; 9] = [
     Reduction::All,
 ];
 
-const STATISTICS: [Statistic; 8] = [
+const STATISTICS: [Statistic; 9] = [
     Statistic::Sum,
     Statistic::Count,
     Statistic::Mean,
     Statistic::Min,
     Statistic::Max,
+    Statistic::UpperPart,
     Statistic::Median,
     Statistic::MedianLower,
     Statistic::Distinct,
@@ -141,6 +142,11 @@ impl Parser<'_> {
                 let start = self.number()?;
                 self.comma()?;
                 progress(start, self.number()?)
+            }
+            "random" => {
+                let level = self.level()?;
+                self.comma()?;
+                random(level, self.whole()?)
             }
             "when" => {
                 let (condition, then) = (self.expression()?, self.next_operand()?);

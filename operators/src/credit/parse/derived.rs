@@ -2,13 +2,13 @@
 
 use super::grammar::Parser;
 use super::options::{Allowed, Given, ONCE_PER, OVER_ALL, Options, Takes, WHERE};
+use crate::Result;
 use crate::credit::build::{batch, std};
 use crate::credit::derived::{
     Center, Norm, Scale, Singleton, ZeroStd, difference, gae, leave_one_out, min_max, min_to_go, normalize,
     return_to_go, softmax, softmin, top,
 };
 use crate::credit::expression::{By, Expr};
-use crate::Result;
 
 const NORM: &[Allowed] = &[
     ("center", Takes::RuleOrExpr(&["none", "mean", "leave_one_out"])),

@@ -16,11 +16,15 @@ use super::program::Credit;
 use crate::{Error, Result};
 use failure::failure;
 use grammar::Parser;
-pub use syntax::FUNCTIONS;
+use syntax::FUNCTIONS;
 pub(super) use tokens::is_word;
 use tokens::{Token, tokens};
 
 impl Expr {
+    /// Name and form of every function of the language: primitives, then derived functions. What
+    /// stands in brackets may be left out, and comes in any order.
+    pub const FUNCTIONS: &[(&str, &str)] = FUNCTIONS;
+
     /// The expression that a text says, in the language that expressions print as; derived functions
     /// such as `normalize` stand for their primitives.
     ///

@@ -2,9 +2,9 @@
 
 use super::grammar::Parser;
 use super::tokens::Token;
-use crate::credit::expression::{By, Expr, Members, Scope};
-use crate::credit::level::Level;
 use crate::Result;
+use crate::credit::expression::{By, Expr, Members, Scope, Window};
+use crate::credit::level::Level;
 
 /// What stands after the words of an option.
 #[derive(Clone, Copy)]
@@ -135,10 +135,23 @@ impl Parser<'_> {
         }
         self.advance();
         self.advance();
-        let scopes = [("rollout", Scope::Rollout), ("group", Scope::Group), ("batch", Scope::Batch)];
-        let Some((_, scope)) = scopes.into_iter().find(|(word, _)| self.eat_words(word)) else {
-            return Err(self.expected("`rollout`, `group` or `batch`"));
-        };
+        let history = |own| Scope::History(Window { own, last: None });
+        let scopes = [
+            ("rollout", Scope::Rollout),
+            ("group", Scope::Group),
+            ("batch", Scope::Batch),
+            ("history", history(true)),
+            ("earlier", history(false)),
+        ];
+        let word = self.one_of(&scopes.map(|(word, _)| word), |word| word)?;
+        let mut scope =
+            scopes.iter().find(|(known, _)| *known == word).map_or(Scope::Group, |(_, scope)| *scope);
+        if let Scope::History(window) = &mut scope
+            && self.eat("[")
+        {
+            window.last = Some(self.whole()?);
+            self.expect("]")?;
+        }
         let mut by = By { scope, keys: Vec::new() };
         while self.eat(",") {
             by.keys.push(self.expression()?);

@@ -2,7 +2,7 @@
 
 /// Name and form of every function: primitives, then derived ones. Options in brackets may be left
 /// out and come in any order.
-pub const FUNCTIONS: &[(&str, &str)] = &[
+pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("values", "values(level, [number, ...])"),
     ("if_present", "if_present(x, otherwise)"),
     ("index", "index(level[, within level])"),
@@ -11,6 +11,7 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("policy", "policy(level)"),
     ("kind", "kind(level, {kind, ...})"),
     ("progress", "progress(start, end)"),
+    ("random", "random(level, seed)"),
     ("abs", "abs(x)"),
     ("sign", "sign(x)"),
     ("exp", "exp(x)"),
@@ -47,6 +48,7 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("median_lower", "median_lower(x, by(...)[, over all, where ..., once per ...])"),
     ("quantile", "quantile[0.5](x, by(...)[, over all, where ..., once per ...])"),
     ("distinct", "distinct(x, by(...)[, over all, where ..., once per ...])"),
+    ("upper_part", "upper_part(x, by(...), weights ...[, over all, where ..., once per ...])"),
     ("rank", "rank(x, by(...), ascending|descending[, over all, where ...])"),
     ("fetch", "fetch(x, ids, key)"),
     ("send", "send(x, to id[, at token position], sum|mean|min|max|first|last|count)"),
