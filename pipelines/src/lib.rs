@@ -10,6 +10,7 @@ pub mod parameters;
 mod parts;
 pub mod presets;
 mod program;
+pub mod ready;
 pub mod recipe;
 pub mod recipes;
 pub mod stored;
@@ -18,8 +19,9 @@ pub mod vocabulary;
 
 pub use inputs::{Input, Of, input};
 pub use judges::{JUDGES, JudgeDefinition, find_judge, make_judges};
-pub use memory::InMemory;
+pub use memory::{Earlier, InMemory};
 pub use objectives::{NamedObjective, OBJECTIVES, find_objective};
 pub use parameters::{Parameter, Parameters};
+pub use ready::Ready;
 pub use recipe::{Fidelity, Kind, Plan, Recipe};
 pub use recipes::{RECIPES, find, recipes};

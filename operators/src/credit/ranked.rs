@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::order::compare_ids;
 
 /// Values with where they are: 16 bytes each, and the ids of each rollout once.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Ranked {
     /// Group and rollout of each owner.
     owners: Vec<(String, String)>,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::check::Checked;
 use super::exact::ExactSum;
 use super::expression::{Expr, Node, Scope, Statistic, Window};
 use super::program::Credit;
@@ -14,14 +15,14 @@ use crate::{Error, Result};
 pub(super) type Key = (i64, Vec<u8>);
 
 /// What one worker has seen of the batch statistics of one pass.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Partial {
     /// By the printed statistic, then by iteration and key.
     #[serde(with = "entries")]
     tables: BTreeMap<String, BTreeMap<Key, Accumulator>>,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Accumulator {
     weight: ExactSum,
     sum: ExactSum,
@@ -52,14 +53,27 @@ impl Partial {
         }
     }
 
+    /// Puts the statistics of `other` in the place of its own.
+    pub fn replace(&mut self, other: Partial) {
+        self.tables.extend(other.tables);
+    }
+
     /// The partial as bytes, to travel to other workers.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(self).map_err(|error| Error::external("encode batch statistics", error, ""))
+        postcard::to_stdvec(self).map_err(|error| Error::external("encode batch statistics", error, ""))
     }
 
     /// A partial from bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        serde_json::from_slice(bytes).map_err(|error| Error::external("decode batch statistics", error, ""))
+        postcard::from_bytes(bytes).map_err(|error| Error::external("decode batch statistics", error, ""))
+    }
+
+    /// What statistics over the history need of this pass in later iterations.
+    pub fn of_history(&self, checked: &Checked) -> Partial {
+        let gathered = Gathered::of(&checked.credit);
+        let lasting = |name: &str| matches!(gathered.get(name), Some(Finish::History(..)));
+        let tables = self.tables.iter().filter(|(name, _)| lasting(name));
+        Partial { tables: tables.map(|(name, table)| (name.clone(), table.clone())).collect() }
     }
 }
 
