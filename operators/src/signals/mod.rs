@@ -1,10 +1,14 @@
 //! Operators that add signals to whole groups, where no expression can.
 
+mod balance_threshold;
 mod gather;
+mod next_rollouts;
 mod prefix_tree;
 mod state_groups;
 
+pub use balance_threshold::BalanceThreshold;
 pub use gather::{GatherSignals, Known, Rows, Told, whole_iteration};
+pub use next_rollouts::NextRollouts;
 pub use prefix_tree::PrefixTree;
 pub use state_groups::StateGroups;
 
