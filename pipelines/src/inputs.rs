@@ -58,23 +58,40 @@ pub struct Input {
     pub meaning: &'static str,
     /// Which operator, judge or import provides them: the hint where the column is missing.
     pub provider: &'static str,
-    /// True where the name begins with a level of its own, so that the column is a list.
-    pub items: bool,
+    /// How its name tells its level.
+    pub level: Named,
 }
 
-/// Declares a column: of tokens, steps or turns by its name, else with one value per rollout.
+/// How the name of a column tells its level. Data tells it by the column's type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// Tokens, steps and turns where it begins with that, and spans and items where it is their `ends`,
+    /// `starts` or `ids`; else one value per rollout.
+    Plainly,
+    /// By the level of its own that it begins with.
+    Items,
+    /// By two levels that it begins with.
+    Pairs,
+}
+
+/// Declares a column of the rollout, or of tokens, steps or turns by its name.
 pub const fn input(column: &'static str, of: Of, meaning: &'static str, provider: &'static str) -> Input {
-    Input { column, of, meaning, provider, items: false }
+    Input { column, of, meaning, provider, level: Named::Plainly }
 }
 
 /// Declares a column of a level of its own, which its name begins with: `rubric_scores` has one value per
-/// rubric, and `step_rubric_scores` one per rubric in each step.
+/// rubric.
 pub const fn items(column: &'static str, of: Of, meaning: &'static str, provider: &'static str) -> Input {
-    Input { column, of, meaning, provider, items: true }
+    Input { column, of, meaning, provider, level: Named::Items }
 }
 
-/// Levels that a column name alone tells. Of others data tells it by the column's type, and recipes declare it:
-/// `test_passed` may be a list or one value.
+/// Declares a column of lists, whose name begins with both levels: `step_rubric_scores` has one value per
+/// rubric in each step.
+pub const fn pairs(column: &'static str, of: Of, meaning: &'static str, provider: &'static str) -> Input {
+    Input { column, of, meaning, provider, level: Named::Pairs }
+}
+
+/// Levels that a column name alone tells; `test_passed` may be a list or one value.
 const LEVELS: [&str; 3] = ["token", "step", "turn"];
 
 /// Columns that recipes share and the rollouts table does not define.
@@ -202,7 +219,7 @@ impl ColumnInfo {
     /// ```
     pub fn find(column: &str, inputs: &[&'static Input]) -> Self {
         let input = inputs.iter().copied().chain(SHARED).find(|input| input.column == column);
-        let level = level_of(column, input);
+        let level = level_of(column, input.map_or(Named::Plainly, |input| input.level));
         let defined = Table::Rollouts.column(column);
         let of = match (input, defined) {
             (Some(input), _) => input.of,
@@ -225,19 +242,16 @@ impl ColumnInfo {
 
 /// The level of a column by its name: `step_scores` is at `step`, `slice_ends` at `slice`, other levels as
 /// declared, and everything else at `rollout`.
-fn level_of(column: &str, input: Option<&Input>) -> Level {
-    let items = input.is_some_and(|input| input.items);
+fn level_of(column: &str, named: Named) -> Level {
     let Some((first, rest)) = column.split_once('_') else {
         return ROLLOUT;
     };
-    if LEVELS.contains(&first) {
-        return match rest.split_once('_') {
-            Some((inner, _)) if items => Level::pair(&Level::named(first), inner),
-            _ => Level::named(first),
-        };
-    }
     let structural = ["ends", "starts", "ids"].contains(&rest) && first != "prompt";
-    if items || structural { Level::named(first) } else { ROLLOUT }
+    match (named, rest.split_once('_')) {
+        (Named::Pairs, Some((inner, _))) => Level::pair(&Level::named(first), inner),
+        (Named::Plainly, _) if !LEVELS.contains(&first) && !structural => ROLLOUT,
+        _ => Level::named(first),
+    }
 }
 
 /// The Arrow type of such values at a level: token numbers are `Float32`, as they are stored.

@@ -20,7 +20,7 @@ pub mod tasks;
 pub mod vocabulary;
 
 pub use description::Description;
-pub use inputs::{Input, Of, input, items};
+pub use inputs::{Input, Of, input, items, pairs};
 pub use judges::{JUDGES, JudgeDefinition, find_judge, make_judges};
 pub use memory::{Earlier, InMemory};
 pub use objectives::{NamedObjective, OBJECTIVES, find_objective};

@@ -1,31 +1,23 @@
 //! Operators that add signals to whole groups, where no expression can.
 
-<<<<<<< HEAD
 mod align_words;
+mod balance_threshold;
 mod component_alignment;
 mod gather;
 mod macro_actions;
-=======
-mod balance_threshold;
-mod gather;
 mod next_rollouts;
->>>>>>> outcome
 mod prefix_tree;
 mod rubric_graph;
 mod state_groups;
 mod test_densities;
 mod texts;
 
-<<<<<<< HEAD
 pub use align_words::{AlignWords, Aligned};
+pub use balance_threshold::BalanceThreshold;
 pub use component_alignment::{Component, ComponentAlignment, aligned, longest_common};
 pub use gather::{GatherSignals, Known, Rows, Told, whole_iteration};
 pub use macro_actions::{MacroActions, Termination};
-=======
-pub use balance_threshold::BalanceThreshold;
-pub use gather::{GatherSignals, Known, Rows, Told, whole_iteration};
 pub use next_rollouts::NextRollouts;
->>>>>>> outcome
 pub use prefix_tree::PrefixTree;
 pub use rubric_graph::{RubricGraph, connected_rubrics};
 pub use state_groups::StateGroups;

@@ -81,7 +81,7 @@ impl Recipe {
     ) -> Result<(Vec<ReadColumn>, Ready)> {
         let inputs: Vec<&'static Input> = self.inputs().collect();
         let known: Vec<ColumnInfo> =
-            self.names(plan).iter().map(|name| ColumnInfo::find(name, &inputs)).collect();
+            self.names(plan).iter().map(|name| informed(name, &inputs, settings)).collect();
         let check = |without: &BTreeSet<&str>| {
             let wanted = known.iter().filter(|known| !without.contains(known.column.as_str()));
             self.ready(settings, &schema_of(wanted))
@@ -110,18 +110,20 @@ impl Recipe {
             }
             needs.push((at, need));
         }
-        let described = needs.into_iter().map(|(at, need)| {
-            let known = known[at].clone();
-            ReadColumn {
-                name: known.column.clone(),
-                level: known.level.to_string(),
-                values: known.of.name(),
-                need,
-                null_leaves_out: full.assignment.checked.required.contains(&known.column),
-                meaning: known.meaning,
-                provider: known.provider,
-                known,
-            }
+        let mut needed: Vec<(ColumnInfo, Need)> =
+            needs.into_iter().map(|(at, need)| (known[at].clone(), need)).collect();
+        // Data may hold what an operator would add; then nothing else is needed for it.
+        let given = inputs.iter().filter(|input| added(plan).contains(input.column));
+        needed.extend(given.map(|input| (ColumnInfo::find(input.column, &inputs), Need::Substitute)));
+        let described = needed.into_iter().map(|(known, need)| ReadColumn {
+            name: known.column.clone(),
+            level: known.level.to_string(),
+            values: known.of.name(),
+            need,
+            null_leaves_out: full.assignment.checked.required.contains(&known.column),
+            meaning: known.meaning,
+            provider: known.provider,
+            known,
         });
         let mut columns: Vec<ReadColumn> = described.collect();
         let place = |column: &ReadColumn| {
@@ -136,9 +138,7 @@ impl Recipe {
     fn names(&self, plan: &Plan) -> BTreeSet<String> {
         let mut names = mentioned(plan);
         names.extend(self.inputs().map(|input| input.column.to_owned()));
-        let fields = plan.operators.iter().flat_map(|operator| operator.adds());
-        let fields = fields.chain(plan.gathers.iter().flat_map(|operator| operator.adds()));
-        let added: BTreeSet<String> = fields.map(|field| field.name().clone()).collect();
+        let added = added(plan);
         names.retain(|name| !added.contains(name) && !ALWAYS.contains(&name.as_str()));
         let inputs: Vec<&'static Input> = self.inputs().collect();
         let mut levels: BTreeSet<Level> = BTreeSet::new();
@@ -166,11 +166,28 @@ impl Recipe {
     }
 }
 
+/// What is known of a column; of one that settings put in the place of an input, what is known of that.
+fn informed(column: &str, inputs: &[&'static Input], settings: &[(String, Value)]) -> ColumnInfo {
+    let known = ColumnInfo::find(column, inputs);
+    let stands_for = settings.iter().find(|(_, value)| value.as_str() == Some(column));
+    match stands_for.filter(|_| !known.declared) {
+        Some((input, _)) => ColumnInfo { column: column.to_owned(), ..ColumnInfo::find(input, inputs) },
+        None => known,
+    }
+}
+
 /// Columns that the program, in any branch, and the operators name.
 fn mentioned(plan: &Plan) -> BTreeSet<String> {
     let operators = plan.operators.iter().flat_map(|operator| operator.reads());
     let gathers = plan.gathers.iter().flat_map(|operator| gathered(operator.as_ref()));
     plan.credit.reads().into_iter().chain(operators).chain(gathers).collect()
+}
+
+/// Columns that operators add.
+fn added(plan: &Plan) -> BTreeSet<String> {
+    let fields = plan.operators.iter().flat_map(|operator| operator.adds());
+    let fields = fields.chain(plan.gathers.iter().flat_map(|operator| operator.adds()));
+    fields.map(|field| field.name().clone()).collect()
 }
 
 /// Columns that an operator over the iteration names.

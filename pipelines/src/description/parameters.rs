@@ -54,15 +54,7 @@ pub const PARAMETER_GROUPS: &[ParameterGroup] = &[
 
 /// The shared group that a list of parameters is.
 fn group_of(parameters: &[Parameter]) -> Option<&'static str> {
-    let same = |group: &&ParameterGroup| {
-        group.parameters.len() == parameters.len()
-            && group
-                .parameters
-                .iter()
-                .zip(parameters)
-                .all(|(a, b)| (a.name, a.default, a.meaning) == (b.name, b.default, b.meaning))
-    };
-    PARAMETER_GROUPS.iter().find(same).map(|group| group.name)
+    PARAMETER_GROUPS.iter().find(|group| group.parameters == parameters).map(|group| group.name)
 }
 
 /// The parameters of a recipe with their values; its own first.

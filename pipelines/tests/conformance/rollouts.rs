@@ -32,14 +32,14 @@ pub const EQUAL: &str = "equal";
 /// A group of one, in iteration 0.
 pub const ALONE: &str = "alone";
 
-/// The small rollouts, and a group with a rollout of 20,000 tokens beside a short one.
-pub fn with_long() -> Vec<Shape> {
+/// The small rollouts, and a group with one long rollout among short ones.
+pub fn with_long(tokens: usize) -> Vec<Shape> {
     let mut draw = Draw::new(5);
     let (mut mask, mut steps) = (Vec::new(), Vec::new());
-    while mask.len() < 20_000 {
+    while mask.len() < tokens {
         let policy = steps.len() % 2 == 0;
-        let tokens = 50 + draw.below(200) as usize;
-        mask.extend((0..tokens).map(|_| policy && !draw.once_in(50)));
+        let length = 50 + draw.below(200) as usize;
+        mask.extend((0..length).map(|_| policy && !draw.once_in(50)));
         steps.push(Step { end: mask.len(), kind: if policy { "policy" } else { "observation" } });
     }
     let long = Shape::of(mask, steps, 81);

@@ -6,7 +6,7 @@ use meed_operators::credit::{
     policy, rollout, signal, sum, text, value, when,
 };
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items, pairs};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::{GROUP, group_norm};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
@@ -14,9 +14,9 @@ use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 const EPISODE: &str = "a judge of whole conversations, such as sotopia's evaluators; import it";
 
 const INPUTS: &[Input] = &[
-    input("dimension_ids", Of::Text, "names of the dimensions: goal, relationship, knowledge, ...", EPISODE),
-    input("dimension_scores", Of::Number, "score of the conversation in each dimension", EPISODE),
-    input(
+    items("dimension_ids", Of::Text, "names of the dimensions: goal, relationship, knowledge, ...", EPISODE),
+    items("dimension_scores", Of::Number, "score of the conversation in each dimension", EPISODE),
+    pairs(
         "step_dimension_attributions",
         Of::Number,
         "one list per utterance: how much of each dimension's score is due to it, 0 to 3; -1 where the judge failed",

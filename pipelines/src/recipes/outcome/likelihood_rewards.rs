@@ -6,12 +6,12 @@ use meed_operators::credit::{
     members, normalize, signal, softmax, value, when,
 };
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::recipe::{Fidelity, Plan, Recipe};
 
 const INPUTS: &[Input] = &[
-    input(
+    items(
         "gold_token_logprobs",
         Of::Number,
         "log-probability of each token of the reference answer after the prompt and the reasoning",

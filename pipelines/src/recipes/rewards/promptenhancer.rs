@@ -2,11 +2,11 @@
 
 use meed_operators::credit::{Credit, ROLLOUT, Reduction, all, if_present, signal, value, when};
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, items};
 use crate::parts::shaped::{any_null, credit_of, group_with};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
-const INPUTS: &[Input] = &[input(
+const INPUTS: &[Input] = &[items(
     "keypoint_scores",
     Of::Share,
     "how well the image of the rewritten prompt meets each key point; null where the point does not apply",

@@ -2,20 +2,20 @@
 
 use meed_operators::credit::{Credit, ROLLOUT, Reduction, if_present, signal, value};
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, items};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::group::GROUP;
 use crate::parts::shaped::{any_null, complete, credit_of};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
-    input(
+    items(
         "gate_scores",
         Of::Share,
         "how well the response meets each bottom line: grounding, basic quality, format",
         "one judge per bottom line; store their scores as a list",
     ),
-    input(
+    items(
         "objective_scores",
         Of::Share,
         "how well it meets each objective beyond them: robustness, user needs",

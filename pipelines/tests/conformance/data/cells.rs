@@ -30,6 +30,12 @@ impl From<&str> for Cell {
     }
 }
 
+impl From<Vec<Cell>> for Cell {
+    fn from(cells: Vec<Cell>) -> Self {
+        Cell::List(cells)
+    }
+}
+
 impl<T: Into<Cell>> FromIterator<T> for Cell {
     fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
         Cell::List(values.into_iter().map(Into::into).collect())

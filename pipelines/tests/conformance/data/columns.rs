@@ -1,5 +1,7 @@
 //! Values of each column: by what it holds, and by name where it has a shape of its own.
 
+use arrow::datatypes::DataType;
+use meed_operators::columns::list_of;
 use meed_operators::credit::Level;
 use meed_pipelines::Of;
 use meed_pipelines::inputs::ColumnInfo;
@@ -19,6 +21,24 @@ pub fn values(known: &ColumnInfo, all: &[ColumnInfo], shapes: &[Shape]) -> Resul
         .collect()
 }
 
+/// The types of columns that no signal can hold and that are no vectors either.
+pub fn data_type(column: &str) -> Option<DataType> {
+    let numbers = || list_of(DataType::Float32);
+    match column {
+        "step_probe_logprobs" => Some(list_of(list_of(numbers()))),
+        "step_probe_top_logprobs" => Some(list_of(list_of(list_of(numbers())))),
+        _ => None,
+    }
+}
+
+/// Numbers that are lists in lists, so many of them at each depth.
+fn nested(draw: &mut Draw, lengths: &[usize]) -> Cell {
+    match lengths.split_first() {
+        None => (-draw.grid(0, 4, 16)).into(),
+        Some((&length, inner)) => (0..length).map(|_| nested(draw, inner)).collect::<Vec<Cell>>().into(),
+    }
+}
+
 /// Columns whose cell is not drawn element by element: keys and structure.
 fn whole(column: &str, shape: &Shape, all: &[ColumnInfo]) -> Option<Cell> {
     let steps = || shape.steps.iter();
@@ -34,6 +54,16 @@ fn whole(column: &str, shape: &Shape, all: &[ColumnInfo]) -> Option<Cell> {
         "step_turns" => shape.turns().into_iter().map(|turn| turn as f64).collect(),
         "turns" => shape.turns().last().map_or(0.0, |&last| last as f64 + 1.0).into(),
         "response_length" | "length" | "output_tokens" => (shape.mask.len() as f64).into(),
+        "attention_mean" | "attention_local" | "attention_global" => {
+            let (mut draw, tokens) = (Draw::of(shape.seed, column, 0), shape.mask.len() + PROMPT);
+            (0..tokens * (tokens + 1) / 2).map(|_| draw.grid(0, 1, 16)).collect()
+        }
+        "step_probe_logprobs" | "step_probe_top_logprobs" => {
+            let lengths: &[usize] = if column.contains("top") { &[2, 3, 2] } else { &[2, 3] };
+            let mut draw = Draw::of(shape.seed, column, 0);
+            steps().map(|_| nested(&mut draw, lengths)).collect::<Vec<Cell>>().into()
+        }
+        "prompt_length" => (PROMPT as f64).into(),
         _ => {
             let level = column.strip_suffix("_ends").or_else(|| column.strip_suffix("_starts"))?;
             let spans = elements(level, all, shape);
@@ -46,6 +76,9 @@ fn whole(column: &str, shape: &Shape, all: &[ColumnInfo]) -> Option<Cell> {
     })
 }
 
+/// Tokens of every prompt.
+const PROMPT: usize = 2;
+
 /// Number of elements that a rollout has at a level of its own.
 fn elements(level: &str, all: &[ColumnInfo], shape: &Shape) -> usize {
     match level {
@@ -54,6 +87,10 @@ fn elements(level: &str, all: &[ColumnInfo], shape: &Shape) -> usize {
         "step" => shape.steps.len(),
         "turn" => shape.turns().last().map_or(0, |last| last + 1),
         _ if all.iter().any(|known| known.column == format!("{level}_ends")) && shape.mask.is_empty() => 0,
+        // What every rollout of a dataset or group has the same number of.
+        "dimension" | "hidden" | "property" | "objective" | "gate" | "criterion" | "test" => 3,
+        "budget" | "slice" => 2,
+        "answer" => 4,
         _ => 1 + Draw::of(shape.seed, level, 0).below(4) as usize,
     }
 }
@@ -96,7 +133,14 @@ fn element(known: &ColumnInfo, level: &Level, shape: &Shape, at: usize) -> Resul
         (Of::Flag, "valid" | "trainable") => Cell::Flag(!draw.once_in(7)),
         (Of::Flag, _) => Cell::Flag(!draw.once_in(3)),
         (Of::Count, _) => (1.0 + draw.below(6) as f64).into(),
+        (Of::Text, "test_tiers") => draw.pick(&["basic", "medium", "hard", "edge"]).into(),
+        (Of::Text, "tag") => draw.pick(&["easy", "hard", "none"]).into(),
+        (Of::Text, "role") => draw.pick(&["generator", "solver"]).into(),
+        (Of::Text, "prompt_kind") => draw.pick(&["curriculum", "original"]).into(),
+        (Of::Text, "rubric_mention_entities") => format!("E{}", draw.below(4)).as_str().into(),
+        (Of::Text, name) if name.ends_with("_ids") => format!("E{at}").as_str().into(),
         (Of::Text, _) => draw.pick(&["a", "b", "c"]).into(),
+        (Of::Vectors, _) if level.name() == "token" || level.name() == "step" => nested(&mut draw, &[3]),
         (Of::Vectors, _) => return Err(format!("column {column}: no generator knows its shape")),
     })
 }

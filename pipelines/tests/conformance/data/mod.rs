@@ -26,6 +26,11 @@ pub fn batch(shapes: &[Shape], columns: &[ColumnInfo]) -> Result<RecordBatch, St
         .collect();
     wanted.extend(columns.iter().cloned());
     let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+    for known in &mut wanted {
+        if let Some(data_type) = columns::data_type(&known.column) {
+            known.data_type = data_type;
+        }
+    }
     for known in &wanted {
         let values = columns::values(known, &wanted, shapes)?;
         let array = cells::array(&values, &known.data_type)
