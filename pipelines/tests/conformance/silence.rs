@@ -11,24 +11,43 @@ use crate::support::{Failures, Given, replaced, subjects, words};
 
 /// Recipes that give equal rollouts an advantage: they compare with something else than the group.
 const NOT_RELATIVE: &[(&str, &str)] = &[
-    ("gae", "the critic's values are the baseline"),
+    ("adora", ALONE_RAW),
+    ("b_star", "what is selected is trained on, whatever the others are"),
+    ("brpo", "answers are compared with those of the other budgets, slices with earlier ones"),
+    ("capo", "tokens are compared with the other tokens of the group"),
+    ("clip_and_delta", CRITIC),
+    ("gae", CRITIC),
     ("gdpo", "the sum is whitened over the batch, whose mean it is compared with"),
-    ("gigpo", "one episode alone keeps its score, as in the reference"),
+    ("genac", CRITIC),
+    ("gigpo", ALONE_RAW),
+    ("ma_rlhf", CRITIC),
+    ("nsr", "nothing is subtracted from the return"),
     ("on_policy_distillation", "the teacher is what the policy is compared with"),
-    (
-        "optimal_token_baseline",
-        "one rollout alone keeps its return; eps keeps the baseline of equal ones from the return",
-    ),
+    ("openrubrics", "responses are compared with the greedy one"),
+    ("optimal_token_baseline", OPTIMAL),
+    ("pav", CRITIC),
+    ("ppr", CRITIC),
+    ("prime", "whitening compares with the mean of the batch"),
+    ("prorag", "steps are compared with the tokens of the group"),
+    ("pure", "whitening compares with the mean of the batch"),
+    ("reft", CRITIC),
     ("reinforce", "nothing is subtracted from the return"),
     ("reinforce_pp", "returns are compared with those of the batch"),
     ("reinforce_pp_baseline", "whitening compares with the mean of the batch"),
     ("remax", "the greedy rollout is the baseline"),
+    ("rl_mle", CRITIC),
+    ("rlvr_schedule", ALONE_RAW),
+    ("sotopia_rl", "utterances of a turn are compared with each other"),
     ("step_reinforce", "steps are compared with the other steps of the group"),
-    (
-        "tir_optimal_token_baseline",
-        "one rollout alone keeps its return; eps keeps the baseline of equal ones from the return",
-    ),
+    ("text2grad", CRITIC),
+    ("tir_optimal_token_baseline", OPTIMAL),
+    ("tp_grpo", "a thought that disagrees with the outcome is corrected, whatever the others are"),
+    ("vsrm", CRITIC),
+    ("webstar", "steps are weighed by their judgements, not against the group"),
 ];
+const ALONE_RAW: &str = "one rollout alone keeps its score, as in the reference";
+const CRITIC: &str = "the critic's values are the baseline";
+const OPTIMAL: &str = "one rollout alone keeps its return; eps keeps the baseline of equal ones from theirs";
 
 /// Recipes that look at tokens of the environment: recipe, column, why.
 const READS_ENVIRONMENT: &[(&str, &str, &str)] =

@@ -202,6 +202,12 @@ impl Row {
         None
     }
 
+    /// True if the rollout is trained on, or of a recipe of rewards, if it has one.
+    pub fn speaks(&self, is_reward: bool) -> bool {
+        let results = ["rewards", "token_rewards"].iter().filter_map(|name| self.signals.get(*name));
+        if is_reward { results.flatten().any(Option::is_some) } else { self.in_loss }
+    }
+
     /// True if an advantage is not 0.
     pub fn trains(&self) -> bool {
         let lists = ["token_advantages", "step_advantages"].iter().filter_map(|name| self.lists.get(*name));

@@ -9,6 +9,7 @@ use meed_operators::credit::{
 use crate::inputs::{Input, Of, input, items, pairs};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::{GROUP, group_norm};
+use crate::parts::shaped::complete;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const EPISODE: &str = "a judge of whole conversations, such as sotopia's evaluators; import it";
@@ -89,6 +90,9 @@ fn attributed(parameters: &Parameters) -> Result<Credit> {
     let over_dimensions = |x: Expr| among(x).reduce(STEP, Reduction::Sum).empty(0.0);
     let score = || among(signal("dimension_scores")).reduce(ROLLOUT, Reduction::Sum).empty(0.0);
     let credit = Credit::new();
+    // A conversation of which a score is not known is left out.
+    let known = 0.0 * complete(signal("dimension_scores"), Reduction::Sum, Some(0.0));
+    let over_dimensions = |x: Expr| over_dimensions(x) + known.clone();
     Ok(match parameters.text("variant")? {
         "direct" => {
             let share = attribution() / parameters.number("attribution_scale")?;

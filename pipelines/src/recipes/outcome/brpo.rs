@@ -142,7 +142,8 @@ fn probabilities(parameters: &Parameters, budget: &Level) -> Result<Expr> {
     }
     let tokens = || signal("budget_tokens");
     Ok(match parameters.text("probability_kind")? {
-        "uniform" => (1.0 / count(budget.clone())).spread(budget.clone()),
+        // A rollout without budgets is left out.
+        "uniform" => 1.0 / count(budget.clone()) + 0.0 * tokens(),
         "linear" => tokens() / tokens().reduce(meed_operators::credit::ROLLOUT, Reduction::Sum),
         "base" => when(index(budget.clone()).equals(count(budget.clone()) - 1.0), 1.0, 0.0),
         _ => return Err(parameters.unknown("probability_kind", &["uniform", "linear", "base"])),

@@ -6,7 +6,7 @@ use meed_operators::credit::{
 
 use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, parameter};
-use crate::parts::shaped::{credit_of, group_with};
+use crate::parts::shaped::{complete, credit_of, group_with};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
@@ -67,7 +67,10 @@ pub const MM_R5: Recipe = Recipe {
         let found = fetch(over("ranked"), signal("ranked_documents"), signal("positive_documents"));
         let sum = |x: Expr| x.reduce(ROLLOUT, Reduction::Sum).empty(0.0);
         let gain = sum(place(found).or_else(0.0)) / sum(place(over("positive")));
-        let rank = when(count(Level::from("positive")).equals(0.0), 0.0, gain);
+        let known = |documents: &str| 0.0 * complete(signal(documents), Reduction::Sum, Some(0.0));
+        let rank = when(count(Level::from("positive")).equals(0.0), 0.0, gain)
+            + known("ranked_documents")
+            + known("positive_documents");
 
         let (listed, offered) = (|| count(Level::from("ranked")), || signal("candidate_count"));
         let document = || signal("ranked_documents");

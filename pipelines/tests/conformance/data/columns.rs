@@ -88,9 +88,9 @@ fn elements(level: &str, all: &[ColumnInfo], shape: &Shape) -> usize {
         "turn" => shape.turns().last().map_or(0, |last| last + 1),
         _ if all.iter().any(|known| known.column == format!("{level}_ends")) && shape.mask.is_empty() => 0,
         // What every rollout of a dataset or group has the same number of.
-        "dimension" | "hidden" | "property" | "objective" | "gate" | "criterion" | "test" => 3,
+        "dimension" | "hidden" | "property" | "objective" | "gate" | "test" => 3,
         "budget" | "slice" => 2,
-        "answer" => 4,
+        "answer" | "criterion" => 4,
         _ => 1 + Draw::of(shape.seed, level, 0).below(4) as usize,
     }
 }
