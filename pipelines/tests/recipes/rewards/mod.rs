@@ -45,6 +45,6 @@ fn missing_columns_are_named_with_what_provides_them() {
     needs("goal_conditioned_rm", json!({"goal": "given"}), "hidden_goals");
     needs("carr", default(), "rubric_mention_entities");
     needs("thoth", default(), "predicted_actions");
-    needs("mm_r5", default(), "positive_documents");
+    needs("mm_r5", default(), "ranked_documents");
     needs("pagellm", default(), "page_reward");
 }

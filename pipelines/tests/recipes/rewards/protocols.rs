@@ -39,7 +39,7 @@ fn thoth_has_the_numbers_of_its_section() {
     let row = || json!([protocol(&PREDICTED, &GOLD)]);
     let strict = given("thoth", json!({}), row());
     let of = |name: &str| signal(&strict, "r0", name)[0];
-    close(&[of("order"), of("content"), of("scale"), of("rewards")], &[0.0, 0.7875, 1.0, 0.7875]);
+    close(&[of("order"), of("content"), of("step_scale"), of("rewards")], &[0.0, 0.7875, 1.0, 0.7875]);
     let lcs = given("thoth", json!({"order": "lcs"}), row());
     close(&signal(&lcs, "r0", "order"), &[0.75]);
     close(&signal(&lcs, "r0", "rewards"), &[0.75 + 0.7875]);
@@ -73,9 +73,9 @@ fn gates_close_on_format_consistency_and_count() {
     let gap = given("thoth", json!({}), rollouts.clone());
     close(&of_all(&gap, "rewards", 4), &[0.0, 0.0, f64::NAN, 0.75 * 1.5]);
     assert!(!in_loss(&gap, "r2"));
-    let equal = given("thoth", json!({"scale": "equal"}), rollouts.clone());
+    let equal = given("thoth", json!({"step_scale": "equal"}), rollouts.clone());
     close(&signal(&equal, "r3", "rewards"), &[0.0]);
-    let none = given("thoth", json!({"scale": "none"}), rollouts);
+    let none = given("thoth", json!({"step_scale": "none"}), rollouts);
     close(&signal(&none, "r3", "rewards"), &[1.5]);
 }
 
