@@ -204,7 +204,8 @@ impl Recipe {
         settings: &[(String, Value)],
         schema: &arrow::datatypes::Schema,
     ) -> Result<(Assignment, Plan)> {
-        let (parameters, plan) = self.set(settings)?;
+        let (parameters, mut plan) = self.set(settings)?;
+        plan.operators.retain(|operator| !operator.given(schema));
         let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
         for operator in &plan.operators {
             let available = arrow::datatypes::Schema::new(fields.clone());

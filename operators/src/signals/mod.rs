@@ -1,9 +1,13 @@
 //! Operators that add signals to whole groups, where no expression can.
 
+mod attention;
 mod prefix_tree;
+mod probes;
 mod state_groups;
 
+pub use attention::{AttentionFlow, AttentionInfluence, AttentionLookBack};
 pub use prefix_tree::PrefixTree;
+pub use probes::Probes;
 pub use state_groups::StateGroups;
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -27,6 +31,12 @@ pub trait AddSignals: Send + Sync {
     /// The added columns, one array per field of [`AddSignals::adds`], a value per row of the unit.
     fn apply(&self, unit: &Unit) -> Result<Vec<ArrayRef>>;
 
+    /// True where the data already has what it would add, as where a judge stored it, so that the operator is
+    /// left out. Most operators are always applied.
+    fn given(&self, _schema: &Schema) -> bool {
+        false
+    }
+
     /// Checks that the data has what the operator reads.
     ///
     /// # Errors
@@ -43,6 +53,11 @@ pub trait AddSignals: Send + Sync {
         }
         Ok(())
     }
+}
+
+/// True where the data has every column that the operator adds.
+fn is_given(operator: &dyn AddSignals, schema: &Schema) -> bool {
+    operator.adds().iter().all(|field| schema.column_with_name(field.name()).is_some())
 }
 
 /// The unit with the columns of every operator added, in order.
