@@ -9,6 +9,7 @@ pub mod objectives;
 pub mod parameters;
 mod parts;
 pub mod presets;
+pub mod ready;
 pub mod recipe;
 pub mod recipes;
 pub mod stored;
@@ -17,8 +18,9 @@ pub mod vocabulary;
 
 pub use inputs::{Input, Of, input};
 pub use judges::{JUDGES, JudgeDefinition, find_judge, make_judges};
-pub use memory::InMemory;
+pub use memory::{Earlier, InMemory};
 pub use objectives::{NamedObjective, OBJECTIVES, find_objective};
 pub use parameters::{Parameter, Parameters};
+pub use ready::Ready;
 pub use recipe::{Fidelity, Kind, Plan, Recipe};
 pub use recipes::{RECIPES, find, recipes};

@@ -3,10 +3,11 @@
 use arrow::array::RecordBatch;
 use meed_operators::Result;
 use meed_operators::columns::{OnError, accept, complete};
-use meed_operators::credit::{ADVANTAGE, BatchStatistics, Evaluated, Partial, Unit, evaluate};
-use meed_operators::signals::add_signals;
+use meed_operators::credit::{Evaluated, Unit};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ready::{Known, Seen};
 use crate::recipe::Recipe;
 
 /// What a recipe gave for rollouts in memory.
@@ -43,20 +44,40 @@ impl Recipe {
     /// # Errors
     /// Rows that break an invariant, signals that are missing, and faults of the recipe.
     pub fn in_memory(&self, settings: &[(String, Value)], rollouts: RecordBatch) -> Result<InMemory> {
-        let (rollouts, _) = accept(complete(rollouts, "memory")?, "memory", 0, OnError::Fail)?;
-        let (assignment, plan) = self.assignment(settings, &rollouts.schema())?;
-        let unit = add_signals(&plan.operators, Unit::new(rollouts)?)?;
-        let mut statistics = BatchStatistics::default();
-        for _ in 0..assignment.checked.passes() {
-            let mut partial = Partial::default();
-            partial.observe(&assignment.checked, &unit, &statistics)?;
-            statistics.add(&assignment.checked, partial);
-        }
-        if assignment.checked.credit.get(ADVANTAGE).is_none() {
-            let evaluated = evaluate(&assignment.checked, &unit, &statistics)?;
-            return Ok(InMemory { unit, evaluated, rows: None });
-        }
-        let assigned = assignment.assign(&unit, &statistics)?;
-        Ok(InMemory { unit, evaluated: assigned.evaluated, rows: Some(assigned.rows) })
+        self.in_memory_after(&mut Earlier::default(), settings, rollouts)
     }
+
+    /// The same where earlier iterations were assigned before, of which statistics over the history are
+    /// kept in `earlier`.
+    ///
+    /// # Errors
+    /// See [`Recipe::in_memory`].
+    pub fn in_memory_after(
+        &self,
+        earlier: &mut Earlier,
+        settings: &[(String, Value)],
+        rollouts: RecordBatch,
+    ) -> Result<InMemory> {
+        let (rollouts, _) = accept(complete(rollouts, "memory")?, "memory", 0, OnError::Fail)?;
+        let ready = self.ready(settings, &rollouts.schema())?;
+        earlier.passes.resize_with(ready.passes(), Seen::default);
+        let mut known = Known::default();
+        for (pass, earlier) in earlier.passes.iter_mut().enumerate() {
+            let mut seen = Seen::default();
+            ready.observe(pass, &rollouts, &known, &mut seen)?;
+            earlier.merge(ready.of_history(&seen));
+            // The history of this pass has the iteration already.
+            seen.with_history(earlier.clone());
+            ready.conclude(pass, seen, &mut known)?;
+        }
+        let unit = ready.unit(&rollouts, &known)?;
+        let (evaluated, rows) = ready.assign(&unit, &known)?;
+        Ok(InMemory { unit, evaluated, rows })
+    }
+}
+
+/// What statistics over the history have counted in the iterations before, by pass.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Earlier {
+    passes: Vec<Seen>,
 }

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use meed_operators::credit::{Assignment, Checked, Credit, SignalSchema};
-use meed_operators::signals::AddSignals;
+use meed_operators::credit::Credit;
+use meed_operators::signals::{AddSignals, GatherSignals};
 use meed_operators::{Error, Result};
 use serde_json::Value;
 
 use crate::inputs::Input;
 use crate::parameters::{Parameter, Parameters};
 use crate::presets;
+use crate::ready::Ready;
 
 /// What a recipe produces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,13 +65,15 @@ pub const PPO_CLIP: TrainedWith = ("ppo_clip", &[]);
 pub struct Plan {
     /// Operators that add signals before credit is assigned, in order.
     pub operators: Vec<Arc<dyn AddSignals>>,
+    /// Operators over the whole iteration after them, in order.
+    pub gathers: Vec<Arc<dyn GatherSignals>>,
     /// The credit program.
     pub credit: Credit,
 }
 
 impl From<Credit> for Plan {
     fn from(credit: Credit) -> Self {
-        Plan { operators: Vec::new(), credit }
+        Plan { credit, ..Plan::default() }
     }
 }
 
@@ -178,13 +181,11 @@ impl Recipe {
     /// The recipe with its settings, checked against a schema: ready to assign credit.
     ///
     /// # Errors
-    /// A signal that the data does not have, with what would provide it; see [`Checked::new`].
-    pub fn assignment(
-        &self,
-        settings: &[(String, Value)],
-        schema: &arrow::datatypes::Schema,
-    ) -> Result<(Assignment, Plan)> {
-        self.checked(settings, schema).map_err(|error| self.with_provider(error))
+    /// A signal that the data does not have, with what would provide it; see [`Ready::new`].
+    pub fn ready(&self, settings: &[(String, Value)], schema: &arrow::datatypes::Schema) -> Result<Ready> {
+        let (parameters, plan) = self.set(settings)?;
+        let ready = Ready::new(self.name, parameters.json(), &plan, schema);
+        ready.map_err(|error| self.with_provider(error))
     }
 
     /// A missing column that the recipe declares comes with what the recipe says would provide it.
@@ -197,31 +198,5 @@ impl Recipe {
             }
             other => other,
         }
-    }
-
-    fn checked(
-        &self,
-        settings: &[(String, Value)],
-        schema: &arrow::datatypes::Schema,
-    ) -> Result<(Assignment, Plan)> {
-        let (parameters, mut plan) = self.set(settings)?;
-        plan.operators.retain(|operator| !operator.given(schema));
-        let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
-        for operator in &plan.operators {
-            let available = arrow::datatypes::Schema::new(fields.clone());
-            operator.check(self.name, &available)?;
-            fields.extend(operator.adds().into_iter().map(Arc::new));
-        }
-        let widened = SignalSchema::new(&arrow::datatypes::Schema::new(fields));
-        let mut checked = Checked::new(self.name, &plan.credit, &widened)?;
-        for operator in &plan.operators {
-            let added: Vec<String> = operator.adds().iter().map(|field| field.name().clone()).collect();
-            checked.columns.retain(|name| !added.contains(name));
-            checked.columns.extend(operator.reads());
-        }
-        checked.columns.sort();
-        checked.columns.dedup();
-        let assignment = Assignment { recipe: self.name.to_owned(), parameters: parameters.json(), checked };
-        Ok((assignment, plan))
     }
 }

@@ -22,7 +22,7 @@ pub fn run(arguments: &Arguments, own: &ExplainArguments) -> Result<()> {
             let catalog = Catalog::open(&arguments.catalog)?;
             let schema = rollout_schema(&Address::parse(from)?, &catalog)?;
             // What the recipe is, is worth reading also where the data lacks a column.
-            Some(recipe.assignment(&chosen.settings, &schema).map(|(assignment, _)| assignment.checked))
+            Some(recipe.ready(&chosen.settings, &schema).map(|ready| ready.assignment.checked))
         }
     };
     let mut text = head(&recipe);

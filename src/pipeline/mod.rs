@@ -4,8 +4,8 @@ mod run;
 
 use std::sync::Arc;
 
+use meed_operators::Result;
 use meed_operators::engine::{Sink, Source};
-use meed_operators::{Error, Result};
 use meed_pipelines::Recipe;
 use meed_pipelines::recipe::ADVANTAGE;
 use serde_json::Value;

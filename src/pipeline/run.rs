@@ -55,7 +55,7 @@ impl Pipeline {
         let ready = |source: &Arc<dyn Source>| -> Result<()> {
             let (on_error, rejected) = (bad_rows.on_invalid(), Rejected::default());
             let schema = readable(source.clone(), on_error, rejected, &scores)?.schema();
-            let fits = |one: &RecipeSettings| one.recipe.assignment(&one.settings, &schema).map(|_| ());
+            let fits = |one: &RecipeSettings| one.recipe.ready(&one.settings, &schema).map(|_| ());
             chosen.iter().try_for_each(fits)
         };
         let mut sorted = None;

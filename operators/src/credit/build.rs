@@ -3,7 +3,7 @@
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::expression::{
-    By, Expr, Function, Members, Node, Operator, Position, Reduction, Running, Scope, Statistic,
+    By, Expr, Function, Members, Node, Operator, Position, Reduction, Running, Scope, Statistic, Window,
 };
 use super::level::Level;
 
@@ -79,6 +79,12 @@ pub fn progress(start: f64, end: f64) -> Expr {
     Node::Progress { start, end }.into()
 }
 
+/// A draw from `[0, 1)` for each element of `level`, the same however often, where and beside what it is
+/// asked: it depends on the seed, the iteration, the group, the rollout and the position.
+pub fn random(level: Level, seed: u64) -> Expr {
+    Node::Random { level, seed }.into()
+}
+
 /// `then` where the condition is true, `otherwise` where it is false, null where it is null.
 pub fn when(condition: Expr, then: impl Into<Expr>, otherwise: impl Into<Expr>) -> Expr {
     Node::When { condition, then: then.into(), otherwise: otherwise.into() }.into()
@@ -115,12 +121,30 @@ pub fn batch() -> By {
     By { scope: Scope::Batch, keys: Vec::new() }
 }
 
+/// Statistics over all iterations up to a rollout's own, that one included.
+pub fn history() -> By {
+    By { scope: Scope::History(Window { own: true, last: None }), keys: Vec::new() }
+}
+
+/// Statistics over the iterations before a rollout's own.
+pub fn earlier() -> By {
+    By { scope: Scope::History(Window { own: false, last: None }), keys: Vec::new() }
+}
+
 /// Statistics inside one rollout.
 pub fn rollout() -> By {
     By { scope: Scope::Rollout, keys: Vec::new() }
 }
 
 impl By {
+    /// Only so many last iterations of a history, by their numbers.
+    pub fn last(mut self, iterations: u32) -> Self {
+        if let Scope::History(window) = &mut self.scope {
+            window.last = Some(iterations);
+        }
+        self
+    }
+
     /// The same scope, with one more key.
     pub fn and(mut self, key: Expr) -> Self {
         self.keys.push(key);

@@ -18,7 +18,7 @@ const ADDS_BEFORE_CARRY: u32 = 1 << 28;
 /// }
 /// assert_eq!(sum.value(), 1.0);
 /// ```
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExactSum {
     limbs: Vec<i64>,
     adds: u32,

@@ -53,6 +53,24 @@ pub enum Scope {
     Group,
     /// Inside one iteration.
     Batch,
+    /// Over iterations up to a rollout's own.
+    History(Window),
+}
+
+impl Scope {
+    /// True if the statistic needs more than whole groups at once: it is gathered in passes before.
+    pub fn is_gathered(self) -> bool {
+        matches!(self, Scope::Batch | Scope::History(_))
+    }
+}
+
+/// The iterations that a statistic over the history counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// True if the rollout's own iteration counts too.
+    pub own: bool,
+    /// Only so many last iterations, by their numbers; all of them where absent.
+    pub last: Option<u32>,
 }
 
 /// Which values belong together: a scope, then keys of text or integer type.
@@ -155,6 +173,10 @@ pub enum Statistic {
         /// Delta degrees of freedom: 1 sample, 0 population.
         ddof: u8,
     },
+    /// Of the subset whose variance is greatest among those of the size that the weights sum up to
+    /// (rounded): how many of the largest values are in it. The others are the smallest ones, since
+    /// no subset varies more than one of both ends. Of equal variances the fewest.
+    UpperPart,
     /// Median; of an even number, the lower of the two middle values.
     MedianLower,
     /// Median; of an even number, the mean of the two middle values.
@@ -204,6 +226,8 @@ pub enum Node {
     Kind { level: Level, kinds: Vec<String> },
     /// 4. `clamp((iteration - start) / (end - start), 0, 1)`.
     Progress { start: f64, end: f64 },
+    /// 4. A draw from `[0, 1)` per element: a function of seed, iteration, group, rollout and position.
+    Random { level: Level, seed: u64 },
     /// 5. Elementwise function.
     Apply { function: Function, x: Expr },
     /// 5. Elementwise operator; operands meet at the finer level.
@@ -285,7 +309,7 @@ impl Node {
         match self {
             Node::Signal { .. } | Node::Value { .. } | Node::Text { .. } | Node::Values { .. } => {}
             Node::Index { .. } | Node::Count { .. } | Node::Mask | Node::Policy { .. } => {}
-            Node::Kind { .. } | Node::Progress { .. } => {}
+            Node::Kind { .. } | Node::Progress { .. } | Node::Random { .. } => {}
             Node::IfPresent { x, otherwise } | Node::OrElse { x, otherwise } => {
                 visit(x);
                 visit(otherwise);

@@ -15,6 +15,7 @@ mod pieces;
 mod print;
 mod program;
 mod providers;
+mod ranked;
 mod schema;
 mod statistics;
 mod unit;
@@ -27,7 +28,7 @@ pub use derived::*;
 pub use evaluate::{Evaluated, evaluate};
 pub use exact::ExactSum;
 pub use expression::{
-    By, Expr, Function, Members, Node, Operator, Position, Reduction, Running, Scope, Statistic,
+    By, Expr, Function, Members, Node, Operator, Position, Reduction, Running, Scope, Statistic, Window,
 };
 pub use level::{Level, Levels, ROLLOUT, STEP, TOKEN, TURN};
 pub use order::compare_ids;

@@ -82,6 +82,7 @@ impl Display for Statistic {
             Statistic::Min => f.write_str("min"),
             Statistic::Max => f.write_str("max"),
             Statistic::Variance { ddof } => write!(f, "variance[ddof {ddof}]"),
+            Statistic::UpperPart => f.write_str("upper_part"),
             Statistic::MedianLower => f.write_str("median_lower"),
             Statistic::Median => f.write_str("median"),
             Statistic::Quantile(q) => write!(f, "quantile[{q}]"),
@@ -92,11 +93,17 @@ impl Display for Statistic {
 
 impl Display for By {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.scope {
-            Scope::Rollout => "by(rollout",
-            Scope::Group => "by(group",
-            Scope::Batch => "by(batch",
-        })?;
+        match self.scope {
+            Scope::Rollout => f.write_str("by(rollout")?,
+            Scope::Group => f.write_str("by(group")?,
+            Scope::Batch => f.write_str("by(batch")?,
+            Scope::History(window) => {
+                f.write_str(if window.own { "by(history" } else { "by(earlier" })?;
+                if let Some(last) = window.last {
+                    write!(f, "[{last}]")?;
+                }
+            }
+        }
         for key in &self.keys {
             write!(f, ", {key}")?;
         }
@@ -147,6 +154,7 @@ impl Display for Expr {
             Node::Policy { level } => write!(f, "policy({level})"),
             Node::Kind { level, kinds } => write!(f, "kind({level}, {{{}}})", kinds.join(", ")),
             Node::Progress { start, end } => write!(f, "progress({start}, {end})"),
+            Node::Random { level, seed } => write!(f, "random({level}, {seed})"),
             Node::Apply { function: Function::Negate, x } => {
                 f.write_str("-")?;
                 write_below(f, x, 5)

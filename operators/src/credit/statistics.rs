@@ -4,22 +4,25 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::check::Checked;
 use super::exact::ExactSum;
-use super::expression::Statistic;
+use super::expression::{Expr, Node, Scope, Statistic, Window};
+use super::program::Credit;
+use super::ranked::{Ranked, Sorted};
 use crate::{Error, Result};
 
 /// Iteration and encoded key values.
 pub(super) type Key = (i64, Vec<u8>);
 
 /// What one worker has seen of the batch statistics of one pass.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Partial {
     /// By the printed statistic, then by iteration and key.
     #[serde(with = "entries")]
     tables: BTreeMap<String, BTreeMap<Key, Accumulator>>,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Accumulator {
     weight: ExactSum,
     sum: ExactSum,
@@ -31,6 +34,7 @@ struct Accumulator {
     #[serde(with = "bits")]
     values: Vec<f64>,
     distinct: BTreeSet<Vec<u8>>,
+    ranked: Ranked,
 }
 
 impl Partial {
@@ -44,26 +48,32 @@ impl Partial {
         for (name, table) in other.tables {
             let mine = self.tables.entry(name).or_default();
             for (key, theirs) in table {
-                let entry = mine.entry(key).or_default();
-                entry.weight.merge(&theirs.weight);
-                entry.sum.merge(&theirs.sum);
-                entry.squares.merge(&theirs.squares);
-                entry.least = pick(entry.least, theirs.least, least);
-                entry.greatest = pick(entry.greatest, theirs.greatest, greatest);
-                entry.values.extend(theirs.values);
-                entry.distinct.extend(theirs.distinct);
+                mine.entry(key).or_default().merge(theirs);
             }
         }
     }
 
+    /// Puts the statistics of `other` in the place of its own.
+    pub fn replace(&mut self, other: Partial) {
+        self.tables.extend(other.tables);
+    }
+
     /// The partial as bytes, to travel to other workers.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(self).map_err(|error| Error::external("encode batch statistics", error, ""))
+        postcard::to_stdvec(self).map_err(|error| Error::external("encode batch statistics", error, ""))
     }
 
     /// A partial from bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        serde_json::from_slice(bytes).map_err(|error| Error::external("decode batch statistics", error, ""))
+        postcard::from_bytes(bytes).map_err(|error| Error::external("decode batch statistics", error, ""))
+    }
+
+    /// What statistics over the history need of this pass in later iterations.
+    pub fn of_history(&self, checked: &Checked) -> Partial {
+        let gathered = Gathered::of(&checked.credit);
+        let lasting = |name: &str| matches!(gathered.get(name), Some(Finish::History(..)));
+        let tables = self.tables.iter().filter(|(name, _)| lasting(name));
+        Partial { tables: tables.map(|(name, table)| (name.clone(), table.clone())).collect() }
     }
 }
 
@@ -94,14 +104,16 @@ impl Members<'_> {
             }
             Statistic::Min => entry.least = pick(entry.least, Some(x), least),
             Statistic::Max => entry.greatest = pick(entry.greatest, Some(x), greatest),
-            Statistic::MedianLower | Statistic::Median | Statistic::Quantile(_) => entry.values.push(x),
+            Statistic::MedianLower | Statistic::Median | Statistic::Quantile(_) | Statistic::UpperPart => {
+                entry.values.push(x);
+            }
             Statistic::Count | Statistic::Distinct => {}
         }
     }
 
-    /// Adds a value to be ranked.
-    pub(super) fn add_ranked(&mut self, x: f64) {
-        self.0.values.push(x);
+    /// The values to be ranked.
+    pub(super) fn ranked(&mut self) -> &mut Ranked {
+        &mut self.0.ranked
     }
 
     /// Adds one encoded value to a count of distinct values.
@@ -125,53 +137,158 @@ fn pick(a: Option<f64>, b: Option<f64>, better: fn(f64, f64) -> f64) -> Option<f
     }
 }
 
+/// What a program gathers, by its printed form.
+pub(super) struct Gathered;
+
+/// How the partials of one statistic are finished.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Finish {
+    /// A statistic of each iteration.
+    Batch(Statistic),
+    /// A statistic over iterations.
+    History(Statistic, Window),
+    /// Values to rank in.
+    Rank,
+}
+
+impl Gathered {
+    /// Every gathered statistic and rank of a program.
+    pub(super) fn of(credit: &Credit) -> HashMap<String, Finish> {
+        fn walk(expr: &Expr, found: &mut HashMap<String, Finish>) {
+            match expr.node() {
+                Node::Aggregate { statistic, by, .. } => match by.scope {
+                    Scope::Batch => drop(found.insert(expr.to_string(), Finish::Batch(*statistic))),
+                    Scope::History(window) => {
+                        found.insert(expr.to_string(), Finish::History(*statistic, window));
+                    }
+                    Scope::Rollout | Scope::Group => {}
+                },
+                Node::Rank { by, .. } if by.scope.is_gathered() => {
+                    found.insert(expr.to_string(), Finish::Rank);
+                }
+                _ => {}
+            }
+            expr.node().children().iter().for_each(|child| walk(child, found));
+        }
+        let mut found = HashMap::new();
+        credit.expressions().for_each(|(_, expr)| walk(expr, &mut found));
+        found
+    }
+}
+
 /// Finished batch statistics, looked up during evaluation.
 #[derive(Debug, Clone, Default)]
 pub struct BatchStatistics {
     tables: HashMap<String, HashMap<Key, Option<f64>>>,
-    sorted: HashMap<String, HashMap<Key, Vec<f64>>>,
+    histories: HashMap<String, HashMap<Vec<u8>, Steps>>,
+    sorted: HashMap<String, HashMap<Key, Sorted>>,
 }
 
+/// A statistic over the history of one key: its value from each iteration on at which it changes.
+type Steps = Vec<(i64, Option<f64>)>;
+
 impl BatchStatistics {
-    /// Adds the merged partials of one pass; `statistic_of` names the statistic of each table, or
-    /// says that its values are ranked.
-    pub(super) fn finish(
-        &mut self,
-        partial: Partial,
-        statistic_of: impl Fn(&str) -> Option<Option<Statistic>>,
-    ) {
+    /// Adds the merged partials of one pass; `finish_of` says what each table is for.
+    pub(super) fn finish(&mut self, partial: Partial, finish_of: impl Fn(&str) -> Option<Finish>) {
         for (name, table) in partial.tables {
-            let Some(statistic) = statistic_of(&name) else {
-                continue;
-            };
-            let Some(statistic) = statistic else {
-                let sorted = table.into_iter().map(|(key, mut entry)| {
-                    entry.values.sort_by(f64::total_cmp);
-                    (key, entry.values)
-                });
-                self.sorted.insert(name, sorted.collect());
-                continue;
-            };
-            let finished = table.into_iter().map(|(key, entry)| (key, entry.finish(statistic)));
-            self.tables.insert(name, finished.collect());
+            match finish_of(&name) {
+                None => {}
+                Some(Finish::Rank) => {
+                    let sorted = table.into_iter().map(|(key, entry)| (key, entry.ranked.sorted()));
+                    self.sorted.insert(name, sorted.collect());
+                }
+                Some(Finish::Batch(statistic)) => {
+                    let finished = table.into_iter().map(|(key, entry)| (key, entry.finish(statistic)));
+                    self.tables.insert(name, finished.collect());
+                }
+                Some(Finish::History(statistic, window)) => {
+                    let mut by_key: HashMap<Vec<u8>, BTreeMap<i64, Accumulator>> = HashMap::new();
+                    for ((iteration, key), entry) in table {
+                        by_key.entry(key).or_default().insert(iteration, entry);
+                    }
+                    let steps = by_key.into_iter().map(|(key, of)| (key, steps(&of, statistic, window)));
+                    self.histories.insert(name, steps.collect());
+                }
+            }
         }
     }
 
     /// True once the statistic was gathered.
     pub(super) fn has(&self, printed: &str) -> bool {
-        self.tables.contains_key(printed) || self.sorted.contains_key(printed)
+        self.tables.contains_key(printed)
+            || self.histories.contains_key(printed)
+            || self.sorted.contains_key(printed)
     }
 
-    pub(super) fn sorted(&self, printed: &str) -> Option<&HashMap<Key, Vec<f64>>> {
+    pub(super) fn sorted(&self, printed: &str) -> Option<&HashMap<Key, Sorted>> {
         self.sorted.get(printed)
     }
 
-    pub(super) fn table(&self, printed: &str) -> Option<&HashMap<Key, Option<f64>>> {
-        self.tables.get(printed)
+    /// The value of a gathered statistic, `None` where no pass has seen it: for a key, `None` where it has no
+    /// member.
+    pub(super) fn of(&self, printed: &str) -> Option<Lookup<'_>> {
+        let table = self.tables.get(printed).map(Lookup::Batch);
+        table.or_else(|| self.histories.get(printed).map(Lookup::History))
     }
 }
 
+/// A finished statistic, by key.
+pub(super) enum Lookup<'a> {
+    Batch(&'a HashMap<Key, Option<f64>>),
+    History(&'a HashMap<Vec<u8>, Steps>),
+}
+
+impl Lookup<'_> {
+    /// The value at an iteration and key; the outer `None` where the key has no member.
+    pub(super) fn at(&self, key: Key) -> Option<Option<f64>> {
+        match self {
+            Lookup::Batch(table) => table.get(&key).copied(),
+            Lookup::History(table) => {
+                let steps = table.get(&key.1)?;
+                let after = steps.partition_point(|(from, _)| *from <= key.0);
+                after.checked_sub(1).map(|at| steps[at].1)
+            }
+        }
+    }
+}
+
+/// The statistic over the history of a key, as steps.
+fn steps(of: &BTreeMap<i64, Accumulator>, statistic: Statistic, window: Window) -> Steps {
+    let entered = |iteration: i64| if window.own { iteration } else { iteration + 1 };
+    let mut changes: BTreeSet<i64> = of.keys().map(|iteration| entered(*iteration)).collect();
+    let Some(last) = window.last else {
+        // Nothing leaves: the sum so far goes on.
+        let mut so_far = Accumulator::default();
+        let after_each = of.iter().map(|(iteration, entry)| {
+            so_far.merge(entry.clone());
+            (entered(*iteration), so_far.clone().finish(statistic))
+        });
+        return after_each.collect();
+    };
+    changes.extend(of.keys().map(|iteration| entered(*iteration) + i64::from(last)));
+    let at = |now: i64| {
+        let newest = if window.own { now } else { now - 1 };
+        let mut counted = Accumulator::default();
+        for entry in of.range(newest - i64::from(last) + 1..=newest).map(|(_, entry)| entry) {
+            counted.merge(entry.clone());
+        }
+        (now, counted.finish(statistic))
+    };
+    changes.into_iter().map(at).collect()
+}
+
 impl Accumulator {
+    fn merge(&mut self, theirs: Accumulator) {
+        self.weight.merge(&theirs.weight);
+        self.sum.merge(&theirs.sum);
+        self.squares.merge(&theirs.squares);
+        self.least = pick(self.least, theirs.least, least);
+        self.greatest = pick(self.greatest, theirs.greatest, greatest);
+        self.values.extend(theirs.values);
+        self.distinct.extend(theirs.distinct);
+        self.ranked.merge(theirs.ranked);
+    }
+
     fn finish(mut self, statistic: Statistic) -> Option<f64> {
         let count = self.weight.value();
         match statistic {
@@ -203,6 +320,10 @@ impl Accumulator {
                 self.values.sort_by(f64::total_cmp);
                 quantile(&self.values, statistic)
             }
+            Statistic::UpperPart => {
+                self.values.sort_by(f64::total_cmp);
+                Some(upper_part(&self.values, count))
+            }
         }
     }
 }
@@ -216,6 +337,36 @@ fn exact_mean(sum: &ExactSum, weight: &ExactSum) -> f64 {
         rest.add_product(-mean, part);
     }
     mean + rest.value() / weight.value()
+}
+
+/// How many of the largest of sorted values are in the subset of `size` that varies most.
+pub(super) fn upper_part(sorted: &[f64], size: f64) -> f64 {
+    let size = (size.round().max(0.0) as usize).min(sorted.len());
+    let Some(middle) = sorted.get(sorted.len() / 2) else {
+        return 0.0;
+    };
+    // Sums of the smallest values, taken from the middle one so that squares do not cancel.
+    let mut sums = vec![(0.0, 0.0)];
+    let mut sum = (0.0, 0.0);
+    for x in sorted {
+        let x = x - middle;
+        sum = (sum.0 + x, sum.1 + x * x);
+        sums.push(sum);
+    }
+    let spread = |upper: usize| {
+        let (low, high, all) = (sums[size - upper], sums[sorted.len() - upper], sums[sorted.len()]);
+        let (sum, squares) = (low.0 + (all.0 - high.0), low.1 + (all.1 - high.1));
+        squares - sum * sum / size.max(1) as f64
+    };
+    let (mut best, mut most) = (0, spread(0));
+    for upper in 1..=size {
+        let spread = spread(upper);
+        // Less is rounding.
+        if spread > most + 1e-12 * sum.1 {
+            (best, most) = (upper, spread);
+        }
+    }
+    best as f64
 }
 
 /// Median or quantile of sorted values.

@@ -1,19 +1,24 @@
 //! Operators that add signals to whole groups, where no expression can.
 
 mod attention;
+mod discriminant;
+mod gather;
 mod prefix_tree;
 mod probes;
 mod state_groups;
 
 pub use attention::{AttentionFlow, AttentionInfluence, AttentionLookBack};
+pub use discriminant::Discriminant;
+pub use gather::{GatherSignals, Known, Rows, Told, whole_iteration};
 pub use prefix_tree::PrefixTree;
 pub use probes::Probes;
 pub use state_groups::StateGroups;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::ArrayRef;
 use arrow::datatypes::{Field, Schema};
 use std::sync::Arc;
 
+use crate::columns::with_columns;
 use crate::credit::{Unit, provider};
 use crate::{Error, Result};
 
@@ -42,16 +47,22 @@ pub trait AddSignals: Send + Sync {
     /// # Errors
     /// [`Error::MissingSignal`], with what would provide the column.
     fn check(&self, recipe: &str, schema: &Schema) -> Result<()> {
-        for name in self.reads() {
-            if schema.field_with_name(&name).is_err() {
-                return Err(Error::MissingSignal {
-                    recipe: recipe.to_owned(),
-                    hint: provider(&name).to_owned(),
-                    signal: name,
-                });
-            }
-        }
-        Ok(())
+        present(recipe, &self.reads(), schema)
+    }
+}
+
+/// Checks that the data has these columns.
+///
+/// # Errors
+/// [`Error::MissingSignal`] for the first that it lacks.
+pub fn present(recipe: &str, columns: &[String], schema: &Schema) -> Result<()> {
+    match columns.iter().find(|name| schema.field_with_name(name).is_err()) {
+        None => Ok(()),
+        Some(name) => Err(Error::MissingSignal {
+            recipe: recipe.to_owned(),
+            hint: provider(name).to_owned(),
+            signal: name.clone(),
+        }),
     }
 }
 
@@ -64,14 +75,15 @@ fn is_given(operator: &dyn AddSignals, schema: &Schema) -> bool {
 pub fn add_signals(operators: &[Arc<dyn AddSignals>], mut unit: Unit) -> Result<Unit> {
     for operator in operators {
         let added = operator.apply(&unit)?;
-        let batch = unit.batch();
-        let mut fields: Vec<Arc<Field>> = batch.schema().fields().iter().cloned().collect();
-        let mut columns = batch.columns().to_vec();
-        for (field, column) in operator.adds().into_iter().zip(added) {
-            fields.push(Arc::new(field));
-            columns.push(column);
-        }
-        unit = Unit::new(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)?;
+        unit = widened(&unit, operator.adds(), added)?;
     }
     Ok(unit)
+}
+
+/// The unit with these columns beside its own.
+///
+/// # Errors
+/// Columns that do not fit their fields or the unit's rows.
+pub fn widened(unit: &Unit, fields: Vec<Field>, columns: Vec<ArrayRef>) -> Result<Unit> {
+    Unit::new(with_columns(unit.batch().clone(), fields.into_iter().zip(columns))?)
 }

@@ -171,11 +171,15 @@ fn statistics_that_do_not_exist() {
             "medians, quantiles and distinct counts have neither weights nor a form over the others"
         );
     }
-    assert!(rejected(mean(reward(), batch_scope()).of_others()).0.ends_with("is not defined over a batch"));
+    assert!(
+        rejected(mean(reward(), batch_scope()).of_others())
+            .0
+            .ends_with("is not defined over a batch or history")
+    );
     assert!(
         rejected(mean(reward(), batch_scope()).once_per(signal("label")))
             .0
-            .ends_with("is not defined over a batch")
+            .ends_with("is not defined over a batch or history")
     );
     for reduction in [Reduction::Any, Reduction::All] {
         let truth = signal("agent_scores").greater(0.0);

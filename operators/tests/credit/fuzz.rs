@@ -31,7 +31,7 @@ const SIGNALS: [&str; 18] = [
 ];
 
 fn leaf(random: &mut Random) -> Expr {
-    match random.below(12) {
+    match random.below(13) {
         0 => value(random.number()),
         1 => text("x"),
         2 => mask(),
@@ -40,6 +40,7 @@ fn leaf(random: &mut Random) -> Expr {
         5 => index(level(random.pick(&LEVELS))),
         6 => count_within(level(random.pick(&LEVELS)), random.pick(&[ROLLOUT, TURN, STEP])),
         7 => signal("agent_spots"),
+        8 => meed_operators::credit::random(level(random.pick(&LEVELS)), 5),
         _ => signal(random.pick(&SIGNALS)),
     }
 }
@@ -51,7 +52,14 @@ fn members_of(random: &mut Random, depth: usize) -> Members {
 
 fn by(random: &mut Random, depth: usize) -> By {
     let mut by = By {
-        scope: random.pick(&[Scope::Rollout, Scope::Group, Scope::Group, Scope::Batch]),
+        scope: random.pick(&[
+            Scope::Rollout,
+            Scope::Group,
+            Scope::Group,
+            Scope::Batch,
+            Scope::History(Window { own: true, last: None }),
+            Scope::History(Window { own: false, last: Some(2) }),
+        ]),
         keys: Vec::new(),
     };
     for _ in 0..random.below(2) {
@@ -75,6 +83,7 @@ fn expression(random: &mut Random, depth: usize) -> Expr {
         Statistic::Variance { ddof: 1 },
         Statistic::Median,
         Statistic::Distinct,
+        Statistic::UpperPart,
     ];
     let depth = depth - 1;
     let x = expression(random, depth);

@@ -282,6 +282,16 @@ pub fn statistic(values: &[(f64, f64)], statistic: Statistic) -> Option<f64> {
                 values.iter().map(|(x, weight)| weight * (x - mean.unwrap()).powi(2)).sum::<f64>() / degrees
             })
         }
+        Statistic::UpperPart => {
+            let size = (weight.round().max(0.0) as usize).min(sorted.len());
+            let spread = |upper: usize| {
+                let subset = [&sorted[..size - upper], &sorted[sorted.len() - upper..]].concat();
+                let mean = subset.iter().sum::<f64>() / subset.len().max(1) as f64;
+                subset.iter().map(|x| (x - mean).powi(2)).sum::<f64>()
+            };
+            let most = (0..=size).map(spread).fold(0.0, f64::max);
+            (0..=size).find(|&upper| spread(upper) >= most - 1e-9 * most).map(|upper| upper as f64)
+        }
         Statistic::MedianLower => sorted.get(sorted.len().saturating_sub(1) / 2).copied(),
         Statistic::Median => quantile(0.5),
         Statistic::Quantile(q) => quantile(q),
@@ -292,8 +302,8 @@ pub fn statistic(values: &[(f64, f64)], statistic: Statistic) -> Option<f64> {
     }
 }
 
-/// Rank from 0 among the members with the same key; ties in canonical order, or with the best rank.
-pub fn rank(x: &Cells, keys: &Keys, members: &Truth, ascending: bool, ties_share: bool) -> Cells {
+/// Rank from 0 among the members with the same key; ties in canonical order.
+pub fn rank(x: &Cells, keys: &Keys, members: &Truth, ascending: bool) -> Cells {
     let all: Vec<(usize, usize)> = (0..x.len())
         .flat_map(|row| with_value(&x[row], &members[row]).into_iter().map(move |i| (row, i)))
         .collect();
@@ -308,7 +318,7 @@ pub fn rank(x: &Cells, keys: &Keys, members: &Truth, ascending: bool, ties_share
                         let value = x[other][k].unwrap();
                         let before = if ascending { value < own } else { value > own };
                         keys[other][k].as_ref() == Some(key)
-                            && (before || (!ties_share && value == own && (other, k) < (row, i)))
+                            && (before || (value == own && (other, k) < (row, i)))
                     });
                     Some(better.count() as f64)
                 })

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::data::{Data, Row};
 use crate::generator::{Random, dataset};
 use crate::naive;
-use crate::program::{assert_cells, assert_exact};
+use crate::program::{assert_cells, assert_exact, value_of};
 use crate::shape::{
     self, Cells, Keys, LEVELS, Truth, baseline, cells_of, column, elements, level, lift, other, trainable,
 };
@@ -73,6 +73,9 @@ fn some_by(random: &mut Random, data: &Data, name: &str, scopes: &[Scope]) -> (B
         .enumerate()
         .map(|(row, rollout)| {
             let own = if scope == Scope::Rollout { row } else { 0 };
+            if let Scope::History(_) = scope {
+                return vec![Some(String::new())];
+            }
             let group = if scope == Scope::Batch { "" } else { &rollout.group };
             vec![Some(format!("{} {group} {own}", rollout.iteration))]
         })
@@ -227,6 +230,67 @@ proptest! {
     }
 
     #[test]
+    fn statistics_over_the_history(seed in any::<u64>(), own: bool) {
+        let random = &mut Random::new(seed ^ 15);
+        let data = &dataset(seed);
+        let name = random.pick(&LEVELS);
+        let last = random.pick(&[None, Some(1), Some(2)]);
+        let scope = Scope::History(Window { own, last });
+        let (by, at, texts) = some_by(random, data, name, &[scope]);
+        let mut reads = vec![name];
+        let (who, truth) = some_members(random, data, name, &mut reads);
+        let x = cells_of(data, name);
+        let keys = lift(data, &texts, at, name);
+        let members = truth(&baseline(data, &reads));
+        for statistic in STATISTICS {
+            let wanted: Cells = texts.iter().enumerate().map(|(row, texts)| {
+                let now = data.rows[row].iteration;
+                let newest = if own { now } else { now - 1 };
+                let counts = |other: usize| {
+                    let iteration = data.rows[other].iteration;
+                    iteration <= newest && last.is_none_or(|last| iteration > newest - i64::from(last))
+                };
+                let counted: Truth = members.iter().enumerate().map(|(other, truth)| truth.iter().map(|&member| member && counts(other)).collect()).collect();
+                let how = naive::Aggregate { statistic, keys: &keys, members: &counted, weights: None, once_per: None };
+                texts.iter().map(|key| how.of_key(&x, key.as_ref()?)).collect()
+            }).collect();
+            let expr = aggregate(statistic, column(name), by.clone()).over(who.clone());
+            check(data, &expr, &wanted, statistic, seed);
+        }
+    }
+
+    #[test]
+    fn the_part_of_the_largest_values(seed in any::<u64>(), share in 0.0..1.2f64) {
+        let random = &mut Random::new(seed ^ 16);
+        let data = &dataset(seed);
+        let name = random.pick(&LEVELS);
+        let (by, at, texts) = some_by(random, data, name, &[Scope::Rollout, Scope::Group, Scope::Batch]);
+        let mut reads = vec![name];
+        let (who, truth) = some_members(random, data, name, &mut reads);
+        let (x, keys, members) = (cells_of(data, name), lift(data, &texts, at, name), truth(&baseline(data, &reads)));
+        let weights: Cells = x.iter().map(|row| row.iter().map(|_| Some(share)).collect()).collect();
+        let how = naive::Aggregate { statistic: Statistic::UpperPart, keys: &keys, members: &members, weights: Some(&weights), once_per: None };
+        let expr = aggregate(Statistic::UpperPart, column(name), by).over(who).weighted(value(share));
+        assert_exact(data, &expr, &per_key(&how, &x, &texts), seed);
+    }
+
+    #[test]
+    fn draws_depend_on_where_they_are_made_alone(seed in any::<u64>()) {
+        let data = &dataset(seed);
+        let name = Random::new(seed ^ 17).pick(&LEVELS);
+        let draws = |data: &Data, stream: u64| value_of(data, &meed_operators::credit::random(level(name), stream), seed).unwrap();
+        let all = draws(data, 7);
+        prop_assert!(all.iter().flatten().flatten().all(|x| (0.0..1.0).contains(x)));
+        for (row, alone) in data.rows.iter().enumerate() {
+            let alone = Data { rows: vec![alone.clone()], given_turns: data.given_turns };
+            prop_assert_eq!(&draws(&alone, 7)[0], &all[row]);
+        }
+        if all.iter().map(Vec::len).sum::<usize>() > 3 {
+            prop_assert_ne!(all, draws(data, 8));
+        }
+    }
+
+    #[test]
     fn ranks(seed in any::<u64>(), ascending: bool) {
         let random = &mut Random::new(seed ^ 14);
         let data = &dataset(seed);
@@ -239,7 +303,7 @@ proptest! {
         let signed = random.chance(50);
         let x: Cells = cells_of(data, name).into_iter().map(|row| row.into_iter().map(|x| if signed { Some(x?.floor() * x?.ceil().abs()) } else { x }).collect()).collect();
         let expr = if signed { column(name).floor() * column(name).ceil().abs() } else { column(name) };
-        let wanted = naive::rank(&x, &keys, &members, ascending, by.scope == Scope::Batch);
+        let wanted = naive::rank(&x, &keys, &members, ascending);
         assert_exact(data, &rank(expr, by, ascending).over(who), &wanted, seed);
     }
 }

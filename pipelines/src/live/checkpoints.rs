@@ -9,6 +9,8 @@ use meed_operators::sample::History;
 use meed_operators::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::memory::Earlier;
+
 /// What a run knows beside the learner's own state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunState {
@@ -16,6 +18,9 @@ pub struct RunState {
     pub steps: u64,
     /// Outcomes of earlier iterations by prompt.
     pub history: History,
+    /// What statistics over the history have counted so far.
+    #[serde(default)]
+    pub earlier: Earlier,
     /// The first epoch that is not sampled any more, once the run has reached its aim.
     pub stopped_at: Option<u64>,
 }

@@ -144,7 +144,8 @@ impl Updater {
             let unit = self.with_scores(Unit::new(concat_batches(&first.schema(), &rollouts)?)?)?;
             let row = summarise(&unit, &mut report, blank.clone())?;
             let recipe = &self.settings.recipe;
-            let given = recipe.recipe.in_memory(&recipe.settings, unit.batch().clone())?;
+            let (earlier, rollouts) = (&mut self.state.earlier, unit.batch().clone());
+            let given = recipe.recipe.in_memory_after(earlier, &recipe.settings, rollouts)?;
             let advantages = given.rows.ok_or_else(|| {
                 Error::usage(
                     format!(

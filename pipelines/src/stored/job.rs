@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use meed_operators::columns::OnError;
-use meed_operators::credit::BatchStatistics;
 use meed_operators::engine::{Observer, RunOptions, RunReport, Sink, Source, Stage, StoredRun, execute};
 use meed_operators::{Error, Result};
 use serde_json::Value;
@@ -12,8 +11,9 @@ use serde_json::Value;
 use super::accepted::{Accepted, Rejected};
 use super::counts::share_counts;
 use super::join_scores::{ScoreIndex, WithScores};
-use super::stage::{AssignStage, ObserveStage, Ready, merged};
+use super::stage::{AssignStage, ObserveStage, merged};
 use super::summary::Summary;
+use crate::ready::{Known, Ready};
 use crate::recipe::{Kind, Recipe};
 
 /// A recipe with its settings.
@@ -104,8 +104,7 @@ pub fn assign(job: AssignJob, options: &RunOptions) -> Result<AssignReport> {
                 "`meed recipes` says what each one gives",
             ));
         }
-        let (assignment, plan) = chosen.recipe.assignment(&chosen.settings, &schema)?;
-        ready.push(Ready { assignment, operators: plan.operators });
+        ready.push(chosen.recipe.ready(&chosen.settings, &schema)?);
     }
     let columns: BTreeSet<String> =
         ready.iter().flat_map(|ready| ready.assignment.checked.columns.iter().cloned()).collect();
@@ -117,34 +116,26 @@ pub fn assign(job: AssignJob, options: &RunOptions) -> Result<AssignReport> {
     let summaries = Arc::new(Mutex::new(vec![Summary::default(); count]));
     let (sink, shared) = (job.sink, summaries.clone());
     let reports = execute(options, move |session| {
-        let passes = ready.iter().map(|ready| ready.assignment.checked.passes()).max().unwrap_or(0);
-        let mut statistics = vec![BatchStatistics::default(); count];
+        let passes = ready.iter().map(Ready::passes).max().unwrap_or(0);
+        let mut known = vec![Known::default(); count];
         for pass in 0..passes {
-            let (ready, known) = (ready.clone(), Arc::new(statistics.clone()));
-            let observed = ready.clone();
+            let (observed, so_far) = (ready.clone(), Arc::new(known.clone()));
             let make = move |_| -> Result<Box<dyn Observer>> {
-                let partials = vec![Default::default(); count];
-                Ok(Box::new(ObserveStage {
-                    ready: observed.clone(),
-                    statistics: known.clone(),
-                    pass,
-                    partials,
-                }))
+                let seen = vec![Default::default(); count];
+                Ok(Box::new(ObserveStage { ready: observed.clone(), known: so_far.clone(), pass, seen }))
             };
             let parts = session.gather(&quiet, &columns, &(Arc::new(make) as _))?;
-            for ((ready, statistics), partial) in
-                ready.iter().zip(&mut statistics).zip(merged(&parts, count)?)
-            {
-                if ready.assignment.checked.passes() > pass {
-                    statistics.add(&ready.assignment.checked, partial);
+            for ((ready, known), seen) in ready.iter().zip(&mut known).zip(merged(&parts, count)?) {
+                if ready.passes() > pass {
+                    ready.conclude(pass, seen, known)?;
                 }
             }
         }
-        let (ready, statistics, summaries) = (ready.clone(), Arc::new(statistics), shared.clone());
+        let (ready, known, summaries) = (ready.clone(), Arc::new(known), shared.clone());
         let make = move |_| -> Result<Box<dyn Stage>> {
             Ok(Box::new(AssignStage {
                 ready: ready.clone(),
-                statistics: statistics.clone(),
+                known: known.clone(),
                 summaries: summaries.clone(),
             }))
         };

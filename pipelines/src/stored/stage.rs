@@ -3,33 +3,21 @@
 use std::sync::{Arc, Mutex};
 
 use arrow::array::RecordBatch;
-use meed_operators::credit::{Assignment, BatchStatistics, Partial, Unit};
+use meed_operators::credit::Unit;
 use meed_operators::engine::{Observer, Stage};
-use meed_operators::signals::{AddSignals, add_signals};
 use meed_operators::{Error, Result};
 
 use super::summary::Summary;
+use crate::ready::{Known, Ready, Seen};
 
 /// Tokens that are assigned at a time: signals of that length stay in the processor's caches, and
 /// their memory is used again for the next.
 const PIECE_TOKENS: usize = 32 << 10;
 
-/// A recipe made ready for the data.
-pub(super) struct Ready {
-    pub assignment: Assignment,
-    pub operators: Vec<Arc<dyn AddSignals>>,
-}
-
-impl Ready {
-    fn unit(&self, batch: &RecordBatch) -> Result<Unit> {
-        add_signals(&self.operators, Unit::new(batch.clone())?)
-    }
-}
-
 /// Assigns the credit of every recipe to one unit after another.
 pub(super) struct AssignStage {
     pub ready: Arc<Vec<Ready>>,
-    pub statistics: Arc<Vec<BatchStatistics>>,
+    pub known: Arc<Vec<Known>>,
     pub summaries: Arc<Mutex<Vec<Summary>>>,
 }
 
@@ -49,21 +37,22 @@ impl Stage for AssignStage {
 
 impl AssignStage {
     fn assign(&self, plain: &Unit, rows: &mut Vec<RecordBatch>) -> Result<()> {
-        for (index, (ready, statistics)) in self.ready.iter().zip(self.statistics.iter()).enumerate() {
+        for (index, (ready, known)) in self.ready.iter().zip(self.known.iter()).enumerate() {
             let widened;
-            let unit = if ready.operators.is_empty() {
+            let unit = if ready.adds_nothing() {
                 plain
             } else {
-                widened = ready.unit(plain.batch())?;
+                widened = ready.unit(plain.batch(), known)?;
                 &widened
             };
-            let assigned = ready.assignment.assign(unit, statistics)?;
+            let (evaluated, assigned) = ready.assign(unit, known)?;
+            let Some(assigned) = assigned else { continue };
             if let Ok(mut summaries) = self.summaries.lock()
                 && let Some(summary) = summaries.get_mut(index)
             {
-                summary.add(unit, &assigned.rows, &assigned.evaluated.reasons);
+                summary.add(unit, &assigned, &evaluated.reasons);
             }
-            rows.push(assigned.rows);
+            rows.push(assigned);
         }
         Ok(())
     }
@@ -72,36 +61,34 @@ impl AssignStage {
 /// Adds units to the batch statistics of one pass, for every recipe that has that many.
 pub(super) struct ObserveStage {
     pub ready: Arc<Vec<Ready>>,
-    pub statistics: Arc<Vec<BatchStatistics>>,
+    pub known: Arc<Vec<Known>>,
     pub pass: usize,
-    pub partials: Vec<Partial>,
+    pub seen: Vec<Seen>,
 }
 
 impl Observer for ObserveStage {
     fn observe(&mut self, unit: RecordBatch) -> Result<()> {
         for (index, ready) in self.ready.iter().enumerate() {
-            if ready.assignment.checked.passes() > self.pass {
-                let unit = ready.unit(&unit)?;
-                self.partials[index].observe(&ready.assignment.checked, &unit, &self.statistics[index])?;
+            if ready.passes() > self.pass {
+                ready.observe(self.pass, &unit, &self.known[index], &mut self.seen[index])?;
             }
         }
         Ok(())
     }
 
     fn finish(&mut self) -> Result<Vec<u8>> {
-        serde_json::to_vec(&self.partials)
-            .map_err(|error| Error::external("encode batch statistics", error, ""))
+        postcard::to_stdvec(&self.seen).map_err(|error| Error::external("encode batch statistics", error, ""))
     }
 }
 
 /// Merges what all workers have seen in a pass.
-pub(super) fn merged(parts: &[Vec<u8>], recipes: usize) -> Result<Vec<Partial>> {
-    let mut merged: Vec<Partial> = vec![Partial::default(); recipes];
+pub(super) fn merged(parts: &[Vec<u8>], recipes: usize) -> Result<Vec<Seen>> {
+    let mut merged: Vec<Seen> = vec![Seen::default(); recipes];
     for part in parts {
-        let partials: Vec<Partial> = serde_json::from_slice(part)
+        let seen: Vec<Seen> = postcard::from_bytes(part)
             .map_err(|error| Error::external("decode batch statistics", error, ""))?;
-        for (whole, partial) in merged.iter_mut().zip(partials) {
-            whole.merge(partial);
+        for (whole, seen) in merged.iter_mut().zip(seen) {
+            whole.merge(seen);
         }
     }
     Ok(merged)

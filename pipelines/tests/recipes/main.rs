@@ -5,6 +5,7 @@ mod actions;
 #[path = "../golden/load.rs"]
 mod load;
 mod outcome;
+mod passes;
 mod process;
 mod rewards;
 mod support;

@@ -71,6 +71,10 @@ impl Checker<'_> {
                 Type { level: Some(self.level(level)?), value: ValueType::Boolean }
             }
             Node::Progress { .. } => number(Some(ROLLOUT)),
+            Node::Random { level, .. } => {
+                self.reads.insert("rollout_id".into());
+                number(Some(self.level(level)?))
+            }
             Node::Apply { function, x } => {
                 let kind = check!(x);
                 let wanted = if *function == Function::Not { ValueType::Boolean } else { ValueType::Number };
@@ -208,6 +212,12 @@ impl Checker<'_> {
                     self.coarser(&extra_type.level, &from, extra)?;
                 }
                 passes = passes.max(self.members(members, &from, guarded)?);
+                if *statistic == Statistic::UpperPart && (*others || weights.is_none()) {
+                    return Err(self.fail(
+                        format!("`{expr}` is not defined"),
+                        "the sum of the weights is the size of the subset: give weights, and no form over the others",
+                    ));
+                }
                 let ordered = matches!(
                     statistic,
                     Statistic::MedianLower | Statistic::Median | Statistic::Quantile(_) | Statistic::Distinct
@@ -218,16 +228,20 @@ impl Checker<'_> {
                 let value = match statistic {
                     Statistic::Count if weights.is_some() => ValueType::Number,
                     Statistic::Count | Statistic::Distinct => ValueType::Integer,
+                    Statistic::UpperPart => {
+                        self.expect(&kind, ValueType::Number, x)?;
+                        ValueType::Integer
+                    }
                     _ => {
                         self.expect(&kind, ValueType::Number, x)?;
                         ValueType::Number
                     }
                 };
-                if by.scope == Scope::Batch {
+                if by.scope.is_gathered() {
                     passes += 1;
                     if *others || once_per.is_some() {
                         return Err(self.fail(
-                            format!("`{expr}` is not defined over a batch"),
+                            format!("`{expr}` is not defined over a batch or history"),
                             "leave-one-out and once_per statistics need by(group) or by(rollout)",
                         ));
                     }
@@ -240,8 +254,18 @@ impl Checker<'_> {
                 self.expect(&kind, ValueType::Number, x)?;
                 passes = passes.max(self.keys(by, &level)?.1);
                 passes = passes.max(self.members(members, &level, guarded)?);
-                if by.scope == Scope::Batch {
-                    passes += 1;
+                match by.scope {
+                    Scope::Batch => {
+                        self.reads.insert("rollout_id".into());
+                        passes += 1;
+                    }
+                    Scope::History(_) => {
+                        return Err(self.fail(
+                            format!("`{expr}` is not defined"),
+                            "ranks are by(rollout), by(group) or by(batch)",
+                        ));
+                    }
+                    Scope::Rollout | Scope::Group => {}
                 }
                 Type { level: Some(level), value: ValueType::Integer }
             }

@@ -133,6 +133,7 @@ impl Checker<'_> {
             Node::Mask => true,
             Node::Kind { level, .. } => self.has("step_kinds") && self.schema.has_level(level),
             Node::Index { level, .. }
+            | Node::Random { level, .. }
             | Node::Count { level, .. }
             | Node::Policy { level }
             | Node::Values { level, .. } => self.schema.has_level(level),

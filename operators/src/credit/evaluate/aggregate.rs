@@ -9,7 +9,7 @@ use super::keys::encode;
 use crate::credit::column::Column;
 use crate::credit::expression::{Expr, Node, Position, Statistic};
 use crate::credit::level::{Level, ROLLOUT};
-use crate::credit::statistics::{Partial, quantile};
+use crate::credit::statistics::{Partial, quantile, upper_part};
 use crate::{Error, Result};
 
 /// The values that a statistic counts: at their level, how often, and with which id.
@@ -171,7 +171,7 @@ impl Evaluator<'_> {
             return Err(Error::expression(expr.to_string(), "is not a statistic", ""));
         };
         let (level, columns) = self.key_columns(by)?;
-        let table = self.statistics.table(&expr.to_string()).ok_or_else(|| not_gathered(expr))?;
+        let table = self.statistics.of(&expr.to_string()).ok_or_else(|| not_gathered(expr))?;
         let neutral =
             matches!(statistic, Statistic::Count | Statistic::Sum | Statistic::Distinct).then_some(0.0);
         let rows = self.row_of(&level)?;
@@ -180,7 +180,7 @@ impl Evaluator<'_> {
             if !columns.iter().all(|column| encode(column, at, &mut encoded)) {
                 return None;
             }
-            table.get(&(self.unit.iteration(row), encoded)).copied().unwrap_or(neutral)
+            table.at((self.unit.iteration(row), encoded)).unwrap_or(neutral)
         });
         let (values, valid): (Vec<f64>, Vec<bool>) =
             values.map(|value| (value.unwrap_or(0.0), value.is_some())).unzip();
@@ -221,6 +221,19 @@ fn statistics(
                 values.sort_by(f64::total_cmp);
             }
             members.iter().map(|values| quantile(values, statistic)).collect()
+        }
+        Statistic::UpperPart => {
+            let values = numbers(&counted.x);
+            let mut members: Vec<(Vec<f64>, f64)> = vec![(Vec::new(), 0.0); count];
+            each_member(counted, ids, |i, id, weight| {
+                members[id].0.push(values[i]);
+                members[id].1 += weight;
+            });
+            let parts = members.into_iter().map(|(mut values, size)| {
+                values.sort_by(f64::total_cmp);
+                Some(upper_part(&values, size))
+            });
+            parts.collect()
         }
         Statistic::Distinct => {
             let mut seen: Vec<HashSet<Vec<u8>>> = vec![HashSet::new(); count];

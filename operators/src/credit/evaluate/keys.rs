@@ -78,13 +78,13 @@ impl Evaluator<'_> {
         for (row, (first, past)) in rows.into_iter().enumerate() {
             let scope = match by.scope {
                 Scope::Rollout => row,
-                Scope::Group | Scope::Batch => self.unit.group_of()[row],
+                Scope::Group | Scope::Batch | Scope::History(_) => self.unit.group_of()[row],
             };
             ids[first..past].fill(Some(scope as u32));
         }
         let mut count = match by.scope {
             Scope::Rollout => self.unit.rows(),
-            Scope::Group | Scope::Batch => self.unit.groups().len().saturating_sub(1),
+            Scope::Group | Scope::Batch | Scope::History(_) => self.unit.groups().len().saturating_sub(1),
         };
         for column in &columns {
             let mut seen: HashMap<(u32, KeyValue), u32> = HashMap::new();

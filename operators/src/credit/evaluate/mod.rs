@@ -14,14 +14,16 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use arrow::array::{Array, StringArray};
+use rand::Rng;
 
 use super::check::Checked;
 use super::column::{Column, Values};
 use super::expression::{Expr, Node, Scope};
 use super::level::{Level, ROLLOUT, TOKEN};
 use super::program::IN_BASELINE;
-use super::statistics::{BatchStatistics, Partial};
+use super::statistics::{BatchStatistics, Gathered, Partial};
 use super::unit::Unit;
+use crate::random::RandomKey;
 use crate::{Error, Result};
 
 /// Why a rollout without a trainable token is left out.
@@ -96,22 +98,8 @@ impl Partial {
 impl BatchStatistics {
     /// Adds the merged partials of one pass of a program.
     pub fn add(&mut self, checked: &Checked, merged: Partial) {
-        let mut statistics = HashMap::new();
-        fn walk(expr: &Expr, found: &mut HashMap<String, Option<super::Statistic>>) {
-            if let Node::Aggregate { statistic, by, .. } = expr.node()
-                && by.scope == Scope::Batch
-            {
-                found.insert(expr.to_string(), Some(*statistic));
-            }
-            if let Node::Rank { by, .. } = expr.node()
-                && by.scope == Scope::Batch
-            {
-                found.insert(expr.to_string(), None);
-            }
-            expr.node().children().iter().for_each(|child| walk(child, found));
-        }
-        checked.credit.expressions().for_each(|(_, expr)| walk(expr, &mut statistics));
-        self.finish(merged, |name| statistics.get(name).copied());
+        let gathered = Gathered::of(&checked.credit);
+        self.finish(merged, |name| gathered.get(name).copied());
     }
 }
 
@@ -179,7 +167,7 @@ impl<'a> Evaluator<'a> {
     /// True if every batch statistic below has been gathered.
     fn ready(&self, expr: &Expr) -> bool {
         match expr.node() {
-            Node::Aggregate { by, .. } | Node::Rank { by, .. } if by.scope == Scope::Batch => {
+            Node::Aggregate { by, .. } | Node::Rank { by, .. } if by.scope.is_gathered() => {
                 self.statistics.has(&expr.to_string())
             }
             Node::Signal { name } => !self.pending.contains(name),
@@ -196,7 +184,7 @@ impl<'a> Evaluator<'a> {
             return Ok(());
         };
         let printed = expr.to_string();
-        if by.scope != Scope::Batch
+        if !by.scope.is_gathered()
             || self.statistics.has(&printed)
             || !children.iter().all(|child| self.ready(child))
         {
@@ -279,6 +267,7 @@ impl<'a> Evaluator<'a> {
                 };
                 Column::numbers(Some(ROLLOUT), (0..unit.rows()).map(progress).collect())
             }
+            Node::Random { level, seed } => self.random(level, *seed)?,
             Node::Apply { function, x } => elementwise::apply(*function, self.value(x)?.as_ref()),
             Node::Combine { operator, a, b } => {
                 let (a, b) = (self.value(a)?, self.value(b)?);
@@ -312,7 +301,7 @@ impl<'a> Evaluator<'a> {
             }
             Node::Spread { x, level, position, members } => return self.spread(x, level, *position, members),
             Node::Place { x, level, position, reduction } => self.place(x, level, position, *reduction)?,
-            Node::Aggregate { by, .. } if by.scope == Scope::Batch => self.look_up_batch(expr)?,
+            Node::Aggregate { by, .. } if by.scope.is_gathered() => self.look_up_batch(expr)?,
             Node::Aggregate { .. } => self.aggregate(expr)?,
             Node::Rank { x, by, ascending, members } if by.scope == Scope::Batch => {
                 self.rank_in_batch(expr, x, by, *ascending, members)?
@@ -359,6 +348,19 @@ impl<'a> Evaluator<'a> {
             column.extend_from_slice(&values[..length]);
         }
         Ok(Column::numbers(Some(level.clone()), column))
+    }
+
+    /// One stream per rollout, so that a draw depends on its position and on nothing drawn elsewhere.
+    fn random(&self, level: &Level, seed: u64) -> Result<Column> {
+        let extent = self.unit.extent(level)?;
+        let mut draws = Vec::with_capacity(extent.len());
+        for row in 0..self.unit.rows() {
+            let (group, rollout) = (self.unit.group_id(row), self.unit.rollout_id(row));
+            let key = RandomKey::new(seed, self.unit.iteration(row) as u64, group, rollout);
+            let mut stream = key.within("credit").at(0);
+            draws.extend((extent.rows[row]..extent.rows[row + 1]).map(|_| stream.random::<f64>()));
+        }
+        Ok(Column::numbers(Some(level.clone()), draws))
     }
 
     fn reject_nan(&self, name: &str, column: &Column) -> Result<()> {

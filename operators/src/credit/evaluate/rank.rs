@@ -42,7 +42,7 @@ impl Evaluator<'_> {
         Ok(Column::numbers(Some(level), ranks).with_valid(valid))
     }
 
-    /// Adds the values of a unit to a batch rank; all of them are kept, 8 bytes each.
+    /// Adds the values of a unit to a batch rank; all of them are kept, 16 bytes each.
     pub(super) fn observe_rank(
         &mut self,
         x: &Expr,
@@ -55,16 +55,19 @@ impl Evaluator<'_> {
         let keys = self.batch_keys(by, &level)?;
         let values = numbers(&column);
         let mut table = partial.table(printed);
-        for (key, (first, past)) in keys {
+        let extent = self.unit.extent(&level)?;
+        for (key, row, (first, past)) in keys {
             let mut members = table.of(key);
+            let ranked = members.ranked();
+            ranked.add_owner(self.unit.group_id(row), self.unit.rollout_id(row));
             for i in (first..past).filter(|&i| taking_part[i] && column.is_valid(i)) {
-                members.add_ranked(values[i] + 0.0);
+                ranked.add(values[i] + 0.0, i - extent.rows[row]);
             }
         }
         Ok(())
     }
 
-    /// Rank among the members of the iteration: how many are better. Ties share the best rank.
+    /// Rank among the members of the iteration; ties in canonical order.
     pub(super) fn rank_in_batch(
         &mut self,
         expr: &Expr,
@@ -80,15 +83,16 @@ impl Evaluator<'_> {
             self.statistics.sorted(&expr.to_string()).ok_or_else(|| super::aggregate::not_gathered(expr))?;
         let mut ranks = vec![0.0; column.len()];
         let mut valid = vec![false; column.len()];
-        for (key, (first, past)) in keys {
+        let extent = self.unit.extent(&level)?;
+        for (key, row, (first, past)) in keys {
             let Some(sorted) = table.get(&key) else {
                 continue;
             };
+            let Some(owner) = sorted.owner(self.unit.group_id(row), self.unit.rollout_id(row)) else {
+                continue;
+            };
             for i in (first..past).filter(|&i| taking_part[i] && column.is_valid(i)) {
-                let own = values[i] + 0.0;
-                let below = sorted.partition_point(|x| x.total_cmp(&own).is_lt());
-                let up_to = sorted.partition_point(|x| x.total_cmp(&own).is_le());
-                ranks[i] = if ascending { below as f64 } else { (sorted.len() - up_to) as f64 };
+                ranks[i] = sorted.rank(values[i] + 0.0, owner, i - extent.rows[row], ascending) as f64;
                 valid[i] = true;
             }
         }
@@ -102,15 +106,15 @@ impl Evaluator<'_> {
         Ok((column, level, taking_part))
     }
 
-    /// Iteration and encoded keys that are not null, each with a range of elements of `level`.
-    fn batch_keys(&mut self, by: &By, level: &Level) -> Result<Vec<(Key, (usize, usize))>> {
+    /// Iteration and encoded keys that are not null, each with its row and a range of elements of `level`.
+    fn batch_keys(&mut self, by: &By, level: &Level) -> Result<Vec<(Key, usize, (usize, usize))>> {
         let (key_level, columns) = self.key_columns(by)?;
         let rows = self.row_of(&key_level)?;
         let ranges = self.unit.ranges(&key_level, level)?;
         let keyed = ranges.into_iter().enumerate().filter_map(|(at, range)| {
             let mut encoded = Vec::new();
             let keyed = columns.iter().all(|column| encode(column, at, &mut encoded));
-            keyed.then(|| ((self.unit.iteration(rows[at]), encoded), range))
+            keyed.then(|| ((self.unit.iteration(rows[at]), encoded), rows[at], range))
         });
         Ok(keyed.collect())
     }

@@ -64,7 +64,7 @@ pub const FLOWTRACER: Recipe = Recipe {
             answer_tokens: usize::from(parameters.small("answer_tokens")?),
             answer: (!answer.is_empty()).then(|| answer.to_owned()),
         };
-        Ok(Plan { operators: vec![Arc::new(operator)], credit })
+        Ok(Plan { operators: vec![Arc::new(operator)], credit, ..Plan::default() })
     },
     ..ADVANTAGE
 };

@@ -3,8 +3,8 @@
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    Credit, Expr, Members, Norm, Running, Singleton, group, if_present, leave_one_out, maximum, members,
-    minimum, normalize, rank, rollout, signal, trainable, value, when,
+    Credit, Expr, Members, Norm, ROLLOUT, Running, Singleton, group, if_present, leave_one_out, maximum,
+    members, minimum, normalize, random, rank, rollout, signal, trainable, value, when,
 };
 
 use crate::inputs::{Input, Of, input};
@@ -17,9 +17,10 @@ const PARAMETERS: &[Parameter] = &[
     parameter("eps", "1e-8", "added to the deviation, in grpo"),
     parameter(
         "selection",
-        "first",
-        "first: of each group with both kinds, the first correct and the first incorrect rollout; all: every rollout",
+        "pair",
+        "pair: of each group with both kinds, one correct and one incorrect rollout at random; all: every rollout",
     ),
+    parameter("seed", "0", "of the draws"),
     parameter("rescale", "threshold", "how probabilities become weights: threshold, topk"),
     parameter("threshold_correct", "0.5", "probability of weight 0 in correct rollouts"),
     parameter("threshold_incorrect", "0.5", "the same in incorrect rollouts"),
@@ -80,16 +81,18 @@ fn selected(parameters: &Parameters) -> Result<Expr> {
     let has = |kind: Members| members(signal("score"), group()).over(kind).or_else(0.0).greater(0.0);
     match parameters.text("selection")? {
         "all" => Ok(value(1.0).equals(1.0)),
-        "first" => {
+        "pair" => {
+            let seed = parameters.get("seed").as_u64();
+            let seed = seed.ok_or_else(|| parameters.unknown("seed", &["a whole number"]))?;
             let first = |kind: Members| {
-                let place = rank(signal("score") * 0.0, group(), true).over(kind);
+                let place = rank(random(ROLLOUT, seed), group(), true).over(kind);
                 place.equals(0.0).or_else(value(0.0).equals(1.0))
             };
             let [right, wrong] = kinds().map(first);
             let [any_right, any_wrong] = kinds().map(has);
             Ok(right.or(wrong).and(any_right.and(any_wrong)))
         }
-        _ => Err(parameters.unknown("selection", &["first", "all"])),
+        _ => Err(parameters.unknown("selection", &["pair", "all"])),
     }
 }
 

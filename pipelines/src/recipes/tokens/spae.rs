@@ -85,7 +85,7 @@ pub const SPAE: Recipe = Recipe {
         );
         let credit = credit.advantage(whitened(parameters, signal("token_credit"))?);
         let missing = parameters.number("missing_logprob")?;
-        Ok(Plan { operators: vec![Arc::new(Probes { missing })], credit })
+        Ok(Plan { operators: vec![Arc::new(Probes { missing })], credit, ..Plan::default() })
     },
     ..ADVANTAGE
 };

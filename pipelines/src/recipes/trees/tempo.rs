@@ -39,7 +39,7 @@ pub const TEMPO: Recipe = Recipe {
     objective: PPO_CLIP,
     formula: "A = (r - mean(r) + difference(branch_value)) / (std(r) + eps)",
     fidelity: Fidelity::Reference,
-    deviations: "a singleton gets 0 where the reference divides by NaN; ties of hepo's entropies share their rank",
+    deviations: "a singleton gets 0 where the reference divides by NaN; ties of hepo's entropies are kept in canonical order",
     inputs: &[],
     parameters: &[PARAMETERS],
     plan,
@@ -67,7 +67,7 @@ fn plan(parameters: &Parameters) -> Result<Plan> {
         if scaled { relative / (std(reward(), group(), ddof).or_else(0.0) + eps) } else { relative };
     let alone = members(reward(), group()).equals(1.0);
     let credit = Credit::new().advantage(when(alone, 0.0, advantage));
-    Ok(Plan { operators: vec![Arc::new(PrefixTree { value: "reward".into() })], credit })
+    Ok(Plan { operators: vec![Arc::new(PrefixTree { value: "reward".into() })], ..credit.into() })
 }
 
 /// GRPO on the `rho` share of tokens with the highest entropy in the batch, 0 elsewhere. As in the

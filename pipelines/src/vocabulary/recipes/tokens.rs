@@ -9,6 +9,12 @@ use crate::vocabulary::Named;
 /// What a case of one of these recipes means; `None` where its words are the recipe's parameters.
 pub(super) fn named(recipe: &str, params: &Map<String, Value>) -> Option<Result<Named>> {
     let (name, settings) = match recipe {
+        "delta_token" => {
+            let mut settings = without(params, &["eps"]);
+            settings.extend(params.get("eps").map(|eps| ("floor".to_owned(), eps.clone())));
+            settings.push(("advantage".into(), json!("advantage")));
+            ("delta_token", settings)
+        }
         "oreal" => {
             let mut settings = without(params, &["piece"]);
             settings.push(("selection".into(), json!("all")));

@@ -126,7 +126,7 @@ fn flow_to_the_answer() {
         let mut attention = attention.to_vec();
         if i == 3 {
             // Nothing of the prompt is looked at.
-            [3, 4, 6, 10].map(|weight| attention[weight] = 0.0);
+            [3, 4, 6, 10].into_iter().for_each(|weight| attention[weight] = 0.0);
         }
         json!({ "token_ids": [5, 6, 7], "token_mask": [true, true, true], "attention_mean": attention })
     });

@@ -1,6 +1,7 @@
 //! Recipes of the family `tokens`.
 
 mod attention;
+mod batches;
 mod oreal;
 mod shaping;
 mod steps;

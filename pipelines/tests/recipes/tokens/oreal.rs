@@ -61,9 +61,16 @@ fn one_of_each_kind_is_trained_on_and_no_group_of_one_kind() {
         rollout("b", 1),
         rollout("c", 1),
     ]);
-    let got = given("oreal", json!({}), rollouts);
-    let trained: Vec<bool> = (0..7).map(|i| in_loss(&got, &format!("r{i}"))).collect();
-    assert_eq!(trained.iter().filter(|trained| **trained).count(), 2, "{trained:?}");
-    assert!(trained[0] != trained[1] && trained[2] != trained[3], "{trained:?}");
-    close(&signal(&got, "r2", "token_weights"), &[1.0]);
+    let mut pairs = std::collections::BTreeSet::new();
+    for seed in 0..16 {
+        let got = given("oreal", json!({ "seed": seed }), rollouts.clone());
+        let trained: Vec<bool> = (0..7).map(|i| in_loss(&got, &format!("r{i}"))).collect();
+        assert_eq!(trained.iter().filter(|trained| **trained).count(), 2, "{trained:?}");
+        assert!(trained[0] != trained[1] && trained[2] != trained[3], "{trained:?}");
+        close(&signal(&got, "r2", "token_weights"), &[1.0]);
+        pairs.insert((trained[0], trained[2]));
+    }
+    assert_eq!(pairs.len(), 4, "every pair is drawn");
+    let got = given("oreal", json!({ "selection": "all" }), rollouts);
+    assert!(in_loss(&got, "r4") && !in_loss(&got, "r6"), "a group of one has no advantage");
 }
