@@ -77,7 +77,8 @@ impl Ready {
         for operator in &plan.gathers {
             let known = Schema::new(fields.clone());
             signals::present(recipe, &operator.reads(), &known)?;
-            let inputs = Checked::new(recipe, &operator.inputs(), &SignalSchema::new(&known))?;
+            let mut inputs = Checked::new(recipe, &operator.inputs(), &SignalSchema::new(&known))?;
+            inputs.required.extend(operator.reads());
             if matches!(inputs.reach, Reach::Batch { .. }) {
                 return Err(Error::usage(
                     format!("{recipe}: an input of {} looks at the whole batch", operator.name()),
@@ -95,7 +96,7 @@ impl Ready {
         checked.columns.extend(columns);
         checked.columns.sort();
         checked.columns.dedup();
-        checked.required = required(checked.required, &added, plan, &gathers);
+        checked.required = required(checked.required, &added, &operators, &gathers);
         let assignment = Assignment { recipe: recipe.to_owned(), parameters, checked };
         let operators = operators.into_iter().cloned().collect();
         Ok(Ready { assignment, operators, gathers })
@@ -209,7 +210,12 @@ impl Ready {
 
 /// Signals without which a rollout cannot take part: what an operator reads in order to add one of them
 /// comes first, so that the reason names what the data lacks.
-fn required(by_credit: Vec<String>, added: &[String], plan: &Plan, gathers: &[Gather]) -> Vec<String> {
+fn required(
+    by_credit: Vec<String>,
+    added: &[String],
+    operators: &[&Arc<dyn AddSignals>],
+    gathers: &[Gather],
+) -> Vec<String> {
     let mut needed: BTreeSet<String> = by_credit.iter().cloned().collect();
     let needs =
         |needed: &BTreeSet<String>, adds: Vec<Field>| adds.iter().any(|field| needed.contains(field.name()));
@@ -218,9 +224,9 @@ fn required(by_credit: Vec<String>, added: &[String], plan: &Plan, gathers: &[Ga
             needed.extend(gather.operator.reads().into_iter().chain(gather.inputs.required.iter().cloned()));
         }
     }
-    for operator in plan.operators.iter().rev() {
+    for operator in operators.iter().rev() {
         if needs(&needed, operator.adds()) {
-            needed.extend(operator.reads());
+            needed.extend(operator.requires());
         }
     }
     needed.retain(|name| !added.contains(name));

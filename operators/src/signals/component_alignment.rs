@@ -52,6 +52,11 @@ impl AddSignals for ComponentAlignment {
         [of("predicted"), of("gold")].concat()
     }
 
+    /// A null on the side of the response says that nothing parsed.
+    fn requires(&self) -> Vec<String> {
+        self.reads().into_iter().filter(|name| name.starts_with("gold_")).collect()
+    }
+
     fn adds(&self) -> Vec<Field> {
         vec![
             Field::new("predicted_matches", list_of(DataType::Int64), true),
@@ -84,6 +89,10 @@ impl AddSignals for ComponentAlignment {
                 steps.iter().map(|step| step.action.clone()).collect()
             };
             let (mine, theirs) = (of(&steps), of(&gold));
+            for _ in steps.len()..predicted.listed(row) {
+                matches.values().append_null();
+                scores.values().append_null();
+            }
             for (i, pair) in aligned(&mine, &theirs).into_iter().enumerate() {
                 let score = pair.map(|j| self.score((&steps[i], i), (&gold[j], j), gold.len()));
                 matches.values().append_option(pair.map(|j| j as i64));
@@ -218,6 +227,13 @@ impl<'a> Side<'a> {
     }
 
     /// The steps of a row; `None` where it has no actions.
+    /// How many steps another list has where that of the actions is null.
+    fn listed(&self, row: usize) -> usize {
+        let lengths =
+            [&self.objects, &self.parameters].map(|lists| lists.row(row).map_or(0, |row| row.len()));
+        if self.actions.row(row).is_some() { 0 } else { lengths.into_iter().max().unwrap_or(0) }
+    }
+
     fn row(&self, row: usize) -> Option<Vec<Component>> {
         let actions = self.actions.row(row)?;
         let (objects, parameters) = (self.objects.row(row), self.parameters.row(row));

@@ -45,6 +45,12 @@ pub trait AddSignals: Send + Sync {
     /// Columns that it needs.
     fn reads(&self) -> Vec<String>;
 
+    /// Columns without which it has nothing to say about a rollout: one with a null there is left out where a
+    /// recipe needs what the operator adds. By default all that it reads.
+    fn requires(&self) -> Vec<String> {
+        self.reads()
+    }
+
     /// Columns that it adds.
     fn adds(&self) -> Vec<Field>;
 

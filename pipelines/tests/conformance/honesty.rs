@@ -20,14 +20,21 @@ const NULL_RULES: &[(&str, &str, &str)] = &[
         "rubric_label_correct",
         "null on tasks without a rubric, where the rubric is no part of the reward",
     ),
+    ("d3s", "token_entropies", "a token without an entropy is never among the greatest"),
     ("evoenv", "instance_id", "null for generators; a solver without one is compared in its group"),
     ("evoenv", "pass_rate", "null where the environment failed a gate: it is not admitted"),
     ("evoenv", "reward", "generators are rewarded by their environment, not by an outcome"),
+    ("flowtracer", "attention_mean", "nothing is amplified where nothing is known to carry information"),
     ("gdpo", "reward", "a null part is left out of its own statistics and of the sum"),
     ("genac", "segment_answers", "an answer that cannot be read is worth what the one before was"),
     ("grounded_prm", "step_verdicts", "a verdict that the tool failed to give counts for nothing"),
+    ("hicra", "token_planning", "without planning tokens it is GRPO"),
+    ("oreal", "reward", "a rollout without a reward counts as incorrect, as in the reference"),
     ("qwenlong_l1", "rule_score", "one verdict that the answer is right decides without the other"),
     ("rl_mle", "step_scores", "null where the action submitted nothing valid, which is a failure"),
+    ("thoth", "predicted_actions", UNPARSED),
+    ("thoth", "predicted_object_names", UNPARSED),
+    ("thoth", "predicted_parameter_values", UNPARSED),
     ("tp_grpo", "step_correct", "a step without a verdict has the outcome's"),
     ("webstar", "step_scores", "a step without a judgement has no weight of its own"),
 ];
@@ -43,30 +50,47 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
         "rubric_supported",
         "null where an entity of the rubric is not identified, so that it does not count",
     ),
+    ("d3s", "token_entropies", "a token without an entropy is never among the greatest"),
     ("genac", "segment_answers", "an answer that cannot be read is worth what the one before was"),
     (
         "goal_conditioned_rm",
         "token_hidden_states",
         "the reward is the value of the last prefix that has a state",
     ),
+    ("hicra", "token_planning", "a token that is not known to plan is amplified as one that does not"),
+    ("mm_r5", "positive_documents", "a document without a number is none"),
+    ("mm_r5", "ranked_documents", "a document without a number is none"),
     ("openrubrics", "vote_swapped_wins", "a verdict that could not be parsed does not vote"),
     ("openrubrics", "vote_wins", "a verdict that could not be parsed does not vote"),
     ("optimal_token_baseline", "token_old_logprobs", UNWEIGHTED),
     ("optimal_token_baseline", "token_sum_pi_squared", UNWEIGHTED),
+    ("oreal", "token_rm_logits", "the running mean is over the logits that are known"),
     ("par", "reference_rewards", "references without a reward are none"),
     ("rl_mle", "step_milestones", "milestones count only where an action has no score"),
     ("rl_mle", "step_scores", "null where the action submitted nothing valid, which is a failure"),
     ("searchllm", "objective_weights", "an objective without a weight has none"),
     ("sotopia_rl", "dimension_ids", "names are read only where one dimension counts"),
-    ("sotopia_rl", "step_dimension_attributions", "an utterance to which nothing is attributed earns nothing"),
+    (
+        "sotopia_rl",
+        "step_dimension_attributions",
+        "an utterance to which nothing is attributed earns nothing",
+    ),
     ("tarot", "test_tiers", "a test without a tier counts in none"),
     ("text2grad", "token_texts", "a token without text is part of no word"),
     ("text2grad", "word_texts", "a word without text is found on no token"),
+    ("thoth", "gold_actions", UNNAMED),
+    ("thoth", "gold_object_names", UNNAMED),
+    ("thoth", "gold_parameter_values", UNNAMED),
+    ("thoth", "predicted_actions", UNNAMED),
+    ("thoth", "predicted_object_names", UNNAMED),
+    ("thoth", "predicted_parameter_values", UNNAMED),
     ("tir_optimal_token_baseline", "token_old_logprobs", UNWEIGHTED),
     ("tir_optimal_token_baseline", "token_sum_pi_squared", UNWEIGHTED),
     ("tp_grpo", "step_correct", "a step without a verdict has the outcome's"),
     ("webstar", "step_scores", "a step without a judgement has no weight of its own"),
 ];
+const UNPARSED: &str = "a response of which nothing parsed is worth nothing";
+const UNNAMED: &str = "a step without a name there names nothing";
 const UNWEIGHTED: &str = "from there on the rollout has no weight in the baseline; its own returns are known";
 
 /// Recipes for which a rollout that is left out is not as if it were not there.
@@ -183,7 +207,13 @@ fn a_null_element_is_not_trained_on() {
             };
             let broken = with_null_element(&batch[column.name.as_str()], row, element);
             match subject.given(&replaced(&batch, &column.name, broken)) {
-                Err(error) => fail(format!("null element in {}: {}", column.name, words(&error))),
+                Err(error) => {
+                    let text = error.to_string();
+                    if ![key.1.as_str(), column.name.as_str(), "null"].iter().all(|part| text.contains(part))
+                    {
+                        fail(format!("null element in {}: {}", column.name, words(&error)));
+                    }
+                }
                 Ok(given) if given.0[&key].in_loss => {
                     if ELEMENT_RULES.iter().any(|rule| (rule.0, rule.1) == (subject.name(), &column.name)) {
                         used.borrow_mut().insert((subject.name().to_owned(), column.name.clone()));

@@ -48,7 +48,8 @@ fn every_recipe_runs_on_generated_rollouts() {
             }
         };
         let (rollouts, trained) = (given.0.len(), given.0.values().filter(|row| row.in_loss).count());
-        if 2 * trained < rollouts {
+        // Some recipes select a pair per group.
+        if 8 * trained < rollouts {
             let reasons: Vec<_> = given.0.values().filter_map(|row| row.reason.clone()).collect();
             failures.add(subject.name(), format!("only {trained} of {rollouts} are trained on: {reasons:?}"));
         }

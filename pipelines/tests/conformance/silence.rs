@@ -21,6 +21,7 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("genac", CRITIC),
     ("gigpo", ALONE_RAW),
     ("ma_rlhf", CRITIC),
+    ("masked_thought", "what passed a verifier is imitated, whatever the others are"),
     ("nsr", "nothing is subtracted from the return"),
     ("on_policy_distillation", "the teacher is what the policy is compared with"),
     ("openrubrics", "responses are compared with the greedy one"),
@@ -38,10 +39,12 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("rl_mle", CRITIC),
     ("rlvr_schedule", ALONE_RAW),
     ("sotopia_rl", "utterances of a turn are compared with each other"),
+    ("spae", "steps are compared with those of the batch"),
     ("step_reinforce", "steps are compared with the other steps of the group"),
     ("text2grad", CRITIC),
     ("tir_optimal_token_baseline", OPTIMAL),
     ("tp_grpo", "a thought that disagrees with the outcome is corrected, whatever the others are"),
+    ("ucas", "confident tokens get a small penalty, whatever the others are"),
     ("vsrm", CRITIC),
     ("webstar", "steps are weighed by their judgements, not against the group"),
 ];
@@ -50,8 +53,14 @@ const CRITIC: &str = "the critic's values are the baseline";
 const OPTIMAL: &str = "one rollout alone keeps its return; eps keeps the baseline of equal ones from theirs";
 
 /// Recipes that look at tokens of the environment: recipe, column, why.
-const READS_ENVIRONMENT: &[(&str, &str, &str)] =
-    &[("tempo", "token_ids", "rollouts part where the environment answers differently")];
+const READS_ENVIRONMENT: &[(&str, &str, &str)] = &[
+    ("tempo", "token_ids", "rollouts part where the environment answers differently"),
+    (
+        "ucas",
+        "token_certainties",
+        "the certainty of a rollout is summed over all tokens, as in the reference",
+    ),
+];
 
 #[test]
 fn masked_tokens_get_nothing() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use meed_operators::credit::{Credit, rollout, signal, top, value, when};
 use meed_operators::signals::AttentionFlow;
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::group::{GROUP, group_advantage};
 use crate::recipe::{ADVANTAGE, Fidelity, Plan, Recipe};
@@ -30,7 +30,7 @@ const INPUTS: &[Input] = &[
         "throughput of information from the question to the answer; or attention_mean instead",
         "the attention judge flow",
     ),
-    input(
+    items(
         "attention_mean",
         Of::Number,
         "flat lower triangle of the mean attention of all heads over prompt and rollout",

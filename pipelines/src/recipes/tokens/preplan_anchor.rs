@@ -6,7 +6,7 @@ use meed_operators::Result;
 use meed_operators::credit::{Credit, Expr, Statistic, aggregate, all, rollout, signal, top, value, when};
 use meed_operators::signals::{AttentionInfluence, AttentionLookBack};
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::{GROUP, group_advantage};
 use crate::recipe::{ADVANTAGE, Fidelity, Plan, Recipe};
@@ -41,13 +41,13 @@ const INPUTS: &[Input] = &[
         "future attention influence; or attention_global instead",
         "the attention judge fai",
     ),
-    input(
+    items(
         "attention_local",
         Of::Number,
         "flat lower triangle of the mean attention of local heads over prompt and rollout",
         "store it from a forward pass, or have token_waad judged by the attention judge waad",
     ),
-    input(
+    items(
         "attention_global",
         Of::Number,
         "flat lower triangle of the mean attention of global heads over prompt and rollout",

@@ -3,7 +3,7 @@
 use meed_operators::Result;
 use meed_operators::credit::{
     Credit, Expr, Norm, ROLLOUT, Reduction, Singleton, TOKEN, all, batch, if_present, maximum, minimum,
-    normalize, signal, trainable, when,
+    normalize, signal, trainable, value, when,
 };
 
 use crate::inputs::{Input, Of, input};
@@ -89,7 +89,9 @@ fn modified(parameters: &Parameters, credit: Credit) -> Result<Credit> {
     };
     let norm = Norm { singleton: Singleton::Zero, ..group_norm(parameters)? };
     let known = if_present(signal("token_certainties"), certainty(parameters.number("temperature")?));
-    let certainty = signal("token_certainties").reduce(ROLLOUT, Reduction::Sum).over(over);
+    let unknown = signal("token_certainties").is_null().reduce(ROLLOUT, Reduction::Any).over(over.clone());
+    let certainty = signal("token_certainties").reduce(ROLLOUT, Reduction::Sum).over(over)
+        + value(0.0).null_if(unknown.empty(0.0));
     let certainty = normalize(certainty, &norm);
     let modifier = (certainty * when(advantage().greater(0.0), -positive, negative)).exp();
     Ok(credit

@@ -84,7 +84,7 @@ fn a_null_reward_leaves_its_state() {
     close(&advantages(&given, "r0"), &[1.0]);
     assert!(!in_loss(&given, "r1") && !in_loss(&given, "r3"));
     let error = try_given("vpr", json!({}), json!([{"reward": 1.0}])).err().unwrap();
-    assert!(error.to_string().contains("turn_index"), "{error}");
+    assert!(error.to_string().contains("state_id"), "{error}");
 }
 
 #[test]

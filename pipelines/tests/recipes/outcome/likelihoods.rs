@@ -78,7 +78,7 @@ fn likelihood_edges() {
         let settings = json!({"form": form, "least_logprob": -1e6});
         assert!(of_rollouts("likelihood_rewards", settings, far).iter().all(|a| a.is_finite()));
     }
-    missing("likelihood_rewards", json!({}), rewarded(&[1.0, 0.0]), "answer_likelihood");
+    missing("likelihood_rewards", json!({}), rewarded(&[1.0, 0.0]), "gold_token_logprobs");
 }
 
 #[test]
