@@ -1,18 +1,33 @@
 //! Operators that add signals to whole groups, where no expression can.
 
+mod align_words;
 mod attention;
+mod balance_threshold;
+mod component_alignment;
 mod discriminant;
 mod gather;
+mod macro_actions;
+mod next_rollouts;
 mod prefix_tree;
 mod probes;
+mod rubric_graph;
 mod state_groups;
+mod test_densities;
+mod texts;
 
+pub use align_words::{AlignWords, Aligned};
 pub use attention::{AttentionFlow, AttentionInfluence, AttentionLookBack};
+pub use balance_threshold::BalanceThreshold;
+pub use component_alignment::{Component, ComponentAlignment, aligned, longest_common};
 pub use discriminant::Discriminant;
 pub use gather::{GatherSignals, Known, Rows, Told, whole_iteration};
+pub use macro_actions::{MacroActions, Termination};
+pub use next_rollouts::NextRollouts;
 pub use prefix_tree::PrefixTree;
 pub use probes::Probes;
+pub use rubric_graph::{RubricGraph, connected_rubrics};
 pub use state_groups::StateGroups;
+pub use test_densities::TestDensities;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{Field, Schema};
