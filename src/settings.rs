@@ -1,6 +1,6 @@
 //! Settings of several recipes at once: `key` for all that know it, `recipe.key` for one.
 
-use meed_operators::{Error, Result};
+use meed_operators::{Error, Result, near_names};
 use meed_pipelines::Recipe;
 use meed_pipelines::stored::RecipeSettings;
 use serde_json::Value;
@@ -94,16 +94,8 @@ fn binds(one: &RecipeSettings, setting: &(String, Value)) -> bool {
 
 fn unknown(chosen: &[RecipeSettings], key: &str) -> Error {
     let names: Vec<&str> = chosen.iter().map(|one| one.recipe.name).collect();
-    let mut near: Vec<(usize, &str)> = chosen
-        .iter()
-        .flat_map(|one| one.recipe.parameters.iter().copied().flatten())
-        .map(|parameter| (strsim::osa_distance(key, parameter.name), parameter.name))
-        .filter(|(distance, name)| *distance <= 1 + key.len() / 3 || name.contains(key))
-        .collect();
-    near.sort_unstable();
-    near.dedup();
-    near.truncate(3);
-    let near: Vec<&str> = near.into_iter().map(|(_, name)| name).collect();
+    let declared = chosen.iter().flat_map(|one| one.recipe.parameters.iter().copied().flatten());
+    let near = near_names(key, declared.map(|parameter| parameter.name));
     let list = format!("`meed explain {}` lists what can be set", names[0]);
     Error::usage(
         format!("no parameter or input `{key}` in {}", names.join(", ")),

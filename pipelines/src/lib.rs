@@ -10,6 +10,7 @@ pub mod objectives;
 pub mod parameters;
 mod parts;
 pub mod presets;
+mod program;
 pub mod ready;
 pub mod recipe;
 pub mod recipes;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::inputs::Input;
 use crate::parameters::{Parameter, Parameters};
 use crate::presets;
+use crate::program;
 use crate::ready::Ready;
 
 /// What a recipe produces.
@@ -185,7 +186,7 @@ impl Recipe {
     pub fn ready(&self, settings: &[(String, Value)], schema: &arrow::datatypes::Schema) -> Result<Ready> {
         let (parameters, plan) = self.set(settings)?;
         let ready = Ready::new(self.name, parameters.json(), &plan, schema);
-        ready.map_err(|error| self.with_provider(error))
+        ready.map_err(|error| program::pointed(self.with_provider(error), self, settings, schema))
     }
 
     /// A missing column that the recipe declares comes with what the recipe says would provide it.

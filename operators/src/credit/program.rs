@@ -137,7 +137,8 @@ impl Credit {
 impl std::fmt::Display for Credit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for named in &self.signals {
-            writeln!(f, "{} = {}", named.name, named.is)?;
+            super::print::write_name(f, &named.name)?;
+            writeln!(f, " = {}", named.is)?;
         }
         Ok(())
     }

@@ -13,7 +13,9 @@ use super::packing::{Unit, pack};
 use super::transformer::{Scored, Transformer};
 use super::weights::Weights;
 use crate::objectives::Loss;
-use crate::policy::{Learner, LossFunction, Policy, StepReport, TokenBatch, TokenScores, softmax_temperature};
+use crate::policy::{
+    Learner, LossFunction, Policy, StepReport, TokenBatch, TokenScores, softmax_temperature,
+};
 use crate::update::{Optimizer, Weight, clip_global_norm};
 use crate::{Error, Result};
 

@@ -8,9 +8,9 @@ pub use tokens::{Characters, Tokenizer};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::{Error, Result};
 use crate::objectives::Loss;
 use crate::random::RandomKey;
+use crate::{Error, Result};
 
 /// A place from which tokens are asked for.
 #[derive(Debug, Clone, PartialEq)]

@@ -98,24 +98,32 @@ fn balance_of(
     (size, (counted > 0).then(|| total / f64::from(counted)))
 }
 
-/// Every threshold with its balance score, in order. For each one the samples per prompt grow from 1
-/// until the selection has `target_size`, or `max_samples` is reached.
-pub fn balance_by_threshold(
-    prompts: &[Vec<ScoredSample>],
-    search: &ThresholdSearch,
-) -> Vec<(f64, Option<f64>)> {
+/// What a search found for a threshold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Balance {
+    /// The threshold.
+    pub threshold: f64,
+    /// Samples per prompt with which the selection was large enough, or all that are allowed.
+    pub most: usize,
+    /// The balance score; `None` where nothing is selected.
+    pub score: Option<f64>,
+}
+
+/// The balance of every threshold, in order. For each one the samples per prompt grow from 1 until the
+/// selection has `target_size`, or `max_samples` is reached.
+pub fn balance_by_threshold(prompts: &[Vec<ScoredSample>], search: &ThresholdSearch) -> Vec<Balance> {
     let mut results = Vec::new();
     let mut threshold = search.from;
     while threshold <= search.to {
-        let mut best = None;
+        let mut found = Balance { threshold, most: 0, score: None };
         for most in 1..=search.max_samples {
             let (size, score) = balance_of(prompts, threshold, most, search.target_correct);
-            best = score;
+            (found.most, found.score) = (most, score);
             if size >= search.target_size {
                 break;
             }
         }
-        results.push((threshold, best));
+        results.push(found);
         if search.step <= 0.0 {
             break;
         }
@@ -124,15 +132,13 @@ pub fn balance_by_threshold(
     results
 }
 
-/// The threshold with the best balance score, the first of equal ones, and that score; `None` where no
-/// threshold selects anything.
+/// The threshold with the best balance score, the first of equal ones; `None` where no threshold selects
+/// anything.
 ///
 /// Temperatures are compared by the scores of their samples.
-pub fn search_threshold(prompts: &[Vec<ScoredSample>], search: &ThresholdSearch) -> Option<(f64, f64)> {
-    balance_by_threshold(prompts, search)
-        .into_iter()
-        .filter_map(|(threshold, score)| Some((threshold, score?)))
-        .reduce(|best, next| if next.1 > best.1 { next } else { best })
+pub fn search_threshold(prompts: &[Vec<ScoredSample>], search: &ThresholdSearch) -> Option<Balance> {
+    let found = balance_by_threshold(prompts, search).into_iter().filter(|found| found.score.is_some());
+    found.reduce(|best, next| if next.score > best.score { next } else { best })
 }
 
 #[cfg(test)]
@@ -184,6 +190,10 @@ mod tests {
     fn the_first_of_the_best_thresholds_wins() {
         let prompt = samples(&[("a", 0.9, true), ("b", 0.25, false)]);
         let search = ThresholdSearch { from: 0.0, step: 0.125, ..ThresholdSearch::default() };
-        assert_eq!(search_threshold(&[prompt], &search), Some((0.25, 0.125)));
+        let found = Balance { threshold: 0.25, most: 64, score: Some(0.125) };
+        assert_eq!(search_threshold(std::slice::from_ref(&prompt), &search), Some(found));
+        let few = ThresholdSearch { target_size: 1, ..search };
+        let found = Balance { threshold: 0.0, most: 1, score: Some(0.125) };
+        assert_eq!(search_threshold(&[prompt], &few), Some(found));
     }
 }

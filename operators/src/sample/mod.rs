@@ -13,7 +13,8 @@ pub mod strategy;
 mod turns;
 
 pub use balance::{
-    ScoredSample, ThresholdSearch, balance_by_threshold, balance_score, search_threshold, select_above,
+    Balance, ScoredSample, ThresholdSearch, balance_by_threshold, balance_score, search_threshold,
+    select_above,
 };
 pub use environment::{Environment, Environments, Reset, Transition};
 pub use episode::{Episode, Status, Step};

@@ -1,19 +1,23 @@
 //! Operators that add signals to whole groups, where no expression can.
 
-mod component_alignment;
 mod align_words;
+mod balance_threshold;
+mod component_alignment;
 mod gather;
 mod macro_actions;
+mod next_rollouts;
 mod prefix_tree;
 mod rubric_graph;
 mod state_groups;
+mod test_densities;
 mod texts;
 
-pub use component_alignment::{Component, ComponentAlignment, aligned, longest_common};
-mod test_densities;
 pub use align_words::{AlignWords, Aligned};
+pub use balance_threshold::BalanceThreshold;
+pub use component_alignment::{Component, ComponentAlignment, aligned, longest_common};
 pub use gather::{GatherSignals, Known, Rows, Told, whole_iteration};
 pub use macro_actions::{MacroActions, Termination};
+pub use next_rollouts::NextRollouts;
 pub use prefix_tree::PrefixTree;
 pub use rubric_graph::{RubricGraph, connected_rubrics};
 pub use state_groups::StateGroups;

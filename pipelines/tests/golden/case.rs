@@ -167,7 +167,10 @@ impl Case {
             Err(_) if self.reference_bug && !self.corrected => {
                 Ok(Outcome::Listed(format!("reference bug, not reproduced: {}", self.bug)))
             }
-            Err(difference) => Err(difference),
+            Err(difference) => match credit::fault(self) {
+                Some(fault) => Ok(Outcome::Listed(format!("reference bug, not reproduced: {fault}"))),
+                None => Err(difference),
+            },
         }
     }
 

@@ -29,6 +29,7 @@ const NOT_ASSERTED: &[&str] = &[
     "ma_rlhf[7].token_advantages",
     "ma_rlhf[7].token_rewards",
     "nsr[6]",
+    "par[14]",
     "peer_tests[143]",
     "peer_tests[88]",
     "preset_areal[10]",

@@ -23,7 +23,9 @@ use self::retained::Retained;
 use self::sampling::Distribution;
 use super::config::ModelConfig;
 use super::weights::Weights;
-use crate::policy::{Continuation, Generated, Policy, Sampling, TokenBatch, TokenScores, softmax_temperature};
+use crate::policy::{
+    Continuation, Generated, Policy, Sampling, TokenBatch, TokenScores, softmax_temperature,
+};
 use crate::{Error, Result};
 
 /// Rows that go through the network together, which bounds the memory of a long prompt.

@@ -1,10 +1,15 @@
 //! B-STaR: rejection fine-tuning on what a balance of exploration and exploitation selects.
 
+use std::sync::Arc;
+
 use meed_operators::Result;
 use meed_operators::credit::{
     Credit, Expr, ROLLOUT, Reduction, batch, group, if_present, mean, members, rank, signal, sum, trainable,
     value, when,
 };
+
+use meed_operators::sample::ThresholdSearch;
+use meed_operators::signals::BalanceThreshold;
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, Parameters, parameter};
@@ -27,11 +32,21 @@ const INPUTS: &[Input] = &[
 ];
 
 const PARAMETERS: &[Parameter] = &[
-    parameter("threshold", "0.0", "only scores above it are selected; searched for by `search_threshold`"),
+    parameter("threshold", "0.0", "only scores above it are selected"),
     parameter("max_per_query", "64", "most samples of a prompt, duplicates included"),
     parameter("target_correct", "8", "right samples of a prompt that are enough"),
     parameter("step_weight", "0.2", "weight of the least step reward in the score"),
     parameter("reference", "true", "the reference solution competes too, right and with score 1"),
+    parameter(
+        "search",
+        "false",
+        "true: the iteration's best threshold, and the samples per prompt that it needs",
+    ),
+    parameter("target_size", "1000", "search: selected samples that are enough, over all prompts"),
+    parameter("threshold_from", "-1.0", "search: the first threshold"),
+    parameter("threshold_to", "1.0", "search: no threshold is greater"),
+    parameter("threshold_step", "0.01", "search: from a threshold to the next"),
+    parameter("max_samples", "64", "search: most samples per prompt"),
 ];
 
 /// B-STaR: `score = min(step rewards) / 5 + [right]`; the best `max_per_query` above the threshold are
@@ -41,8 +56,8 @@ const PARAMETERS: &[Parameter] = &[
 /// the prompts with a selected sample, null without any. The reference solution competes for places and
 /// counts as right (score 1, behind samples of equal score), but is no rollout: its row is trained
 /// beside these where `reference_selected`. Duplicates are merged after the cut, so that fewer may be
-/// left. Threshold and temperature are those with the highest balance score on a sample of prompts:
-/// `meed_operators::sample::search_threshold`.
+/// left. With `search` the threshold is the first one with the iteration's highest balance score, and the
+/// samples per prompt as few as give `target_size`; temperatures are compared by that score.
 pub const B_STAR: Recipe = Recipe {
     name: "b_star",
     title: "the samples that rejection fine-tuning selects, and the balance score of the selection",
@@ -59,40 +74,65 @@ pub const B_STAR: Recipe = Recipe {
 };
 
 fn plan(parameters: &Parameters) -> Result<Plan> {
-    let threshold = parameters.number("threshold")?;
-    let most = parameters.number("max_per_query")?;
+    let search = parameters.boolean("search")?;
+    let competes = parameters.boolean("reference")?;
+    let (threshold, most) = (|| signal("threshold"), || signal("most"));
     let (score, place) = (|| signal("score"), || signal("place"));
+    let (no, yes) = (|| value(1.0).equals(0.0), || value(1.0).equals(1.0));
     let one = |condition: Expr| when(condition, 1.0, 0.0);
-    let with_reference = parameters.boolean("reference")? && threshold < 1.0;
-    let answered = if_present(signal("has_answer").equals(1.0), value(1.0).equals(1.0));
+    let scored = parameters.number("step_weight")? * signal("step_rewards").reduce(ROLLOUT, Reduction::Min)
+        + signal("reward");
+    let answered = || if_present(signal("has_answer").equals(1.0), yes());
+    let output = || if_present(signal("output_id"), signal("response"));
+    let right = || signal("reward").at_least(1.0);
     let candidate = || signal("candidate");
-    let ahead = if with_reference { one(score().less(1.0)) } else { value(0.0) };
-    let taken = || signal("taken");
-    let output = if_present(signal("output_id"), signal("response"));
-    let again = rank(score(), group().and(output), false).over(trainable().only(taken()));
-    // Samples that are at least as good come before the reference.
+    // Samples that are at least as good come before the reference solution.
+    let ahead = if competes { one(score().less(1.0)) } else { value(0.0) };
     let better = sum(one(candidate().and(score().at_least(1.0))), group());
-    let reference = if with_reference { one(better.less(most)) } else { value(0.0).spread(ROLLOUT) };
-    let right = signal("selected") * one(signal("reward").at_least(1.0));
+    let reference = if competes {
+        one(better.less(most()).and(threshold().less(1.0)))
+    } else {
+        value(0.0).spread(ROLLOUT)
+    };
+    let again = rank(score(), group().and(output()), false).over(trainable().only(signal("taken")));
     let (n_right, n_selected) = (|| signal("n_right"), || signal("n_selected"));
     let enough = (n_right() / parameters.number("target_correct")?).min(1.0);
-    let queries = 1.0 / members(score(), group());
-    Ok(Credit::new()
-        .define(
-            "score",
-            parameters.number("step_weight")? * signal("step_rewards").reduce(ROLLOUT, Reduction::Min)
-                + signal("reward"),
-        )
-        .define("candidate", answered.and(score().greater(threshold)))
+    let queries = 1.0 / members(score(), group()).max(1.0);
+    let given = |name: &str, found: &str| -> Result<Expr> {
+        Ok(if search { signal(found) } else { value(parameters.number(name)?).spread(ROLLOUT) })
+    };
+    let credit = Credit::new()
+        .define("threshold", given("threshold", "balance_threshold")?)
+        .define("most", given("max_per_query", "balance_most")?)
+        .define("score", scored.clone())
+        .define("candidate", answered().and(score().greater(threshold())))
         .define("place", rank(score(), group(), false).over(trainable().only(candidate())) + ahead)
-        .define("taken", place().less(most).or_else(value(1.0).equals(0.0)))
-        .define("selected", one(again.equals(0.0).or_else(value(1.0).equals(0.0))))
+        .define("taken", place().less(most()).or_else(no()))
+        .define("selected", one(again.equals(0.0).or_else(no())))
         .define("reference_selected", reference)
-        .define("n_right", sum(right, group()) + signal("reference_selected"))
+        .define("n_right", sum(signal("selected") * one(right()), group()) + signal("reference_selected"))
         .define("n_selected", sum(signal("selected"), group()) + signal("reference_selected"))
         .define("query_balance", (enough * n_right() / n_selected()).null_if(n_selected().equals(0.0)))
         .define("balance_score", mean(signal("query_balance"), batch()).weighted(queries))
         .advantage(signal("selected"))
-        .weights(signal("selected"))
-        .into())
+        .weights(signal("selected"));
+    if !search {
+        return Ok(credit.into());
+    }
+    let count = |name: &str| parameters.number(name).map(|number| number as usize);
+    let found = BalanceThreshold {
+        search: ThresholdSearch {
+            target_size: count("target_size")?,
+            from: parameters.number("threshold_from")?,
+            to: parameters.number("threshold_to")?,
+            step: parameters.number("threshold_step")?,
+            max_samples: count("max_samples")?,
+            target_correct: count("target_correct")?,
+        },
+        score: scored.null_if(answered().negated()),
+        right: right(),
+        output: output(),
+        reference: competes,
+    };
+    Ok(Plan { gathers: vec![Arc::new(found)], ..credit.into() })
 }

@@ -1,12 +1,13 @@
 //! PRIME: log-ratios of an implicit process reward model as dense rewards beside the outcome.
 
+use meed_operators::Result;
 use meed_operators::credit::{
     Expr, ROLLOUT, Reduction, TOKEN, batch, group, leave_one_out, maximum, mean, members, return_to_go,
     signal, sum, whiten,
 };
 
 use super::inputs::{TOKEN_PRM_LOGPROBS, TOKEN_REF_LOGPROBS};
-use crate::parameters::{Parameter, parameter};
+use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::divergence::policy_logprobs;
 use crate::parts::steps::{judged_where, truth, unless_alone};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
@@ -53,52 +54,63 @@ pub const PRIME: Recipe = Recipe {
     inputs: &[&[TOKEN_PRM_LOGPROBS, TOKEN_REF_LOGPROBS]],
     parameters: &[PARAMETERS],
     plan: |parameters| {
-        let reference = match parameters.text("reference")? {
-            "frozen" => signal("token_ref_logprobs"),
-            "old policy" => policy_logprobs(),
-            _ => return Err(parameters.unknown("reference", &["frozen", "old policy"])),
-        };
-        let log_ratio = signal("token_prm_logprobs") - reference;
-        let raw = match parameters.text("granularity")? {
-            "token" => log_ratio,
-            "whole" => log_ratio.reduce(ROLLOUT, Reduction::Sum).at_last(TOKEN),
-            _ => return Err(parameters.unknown("granularity", &["token", "whole"])),
-        };
-        let raw: Expr = parameters.number("process_coef")? * raw;
-        let scores = match parameters.text("score_norm")? {
-            "batch_norm" => {
-                let greatest = maximum(return_to_go(raw.clone(), 1.0).abs(), batch());
-                raw / (greatest + parameters.number("score_norm_eps")?)
-            }
-            "none" => raw,
-            _ => return Err(parameters.unknown("score_norm", &["batch_norm", "none"])),
-        };
-        let (score, mean_score) = (|| signal("token_scores"), || signal("mean_score"));
-        let others = members(mean_score(), group()) - 1.0;
-        let process = match parameters.text("baseline")? {
-            "released" => {
-                score() * (others.clone() + 1.0) / others.clone() - sum(mean_score(), group()) / others
-            }
-            "paper" => score() - leave_one_out(mean_score(), group()),
-            _ => return Err(parameters.unknown("baseline", &["released", "paper"])),
-        };
         let reward = || signal("reward");
         let outcome = reward() - leave_one_out(reward(), group()).or_else(reward());
-        let returns = return_to_go(unless_alone(mean_score(), process), parameters.number("gamma_process")?)
-            + return_to_go(outcome.at_last(TOKEN), parameters.number("gamma_outcome")?);
-        let kept = match parameters.numbers("filter")?.as_deref() {
-            None => truth(),
-            Some([low, high]) => {
-                let accuracy = mean(reward(), group());
-                accuracy.clone().at_least(*low).and(accuracy.at_most(*high))
-            }
-            Some(_) => return Err(parameters.unknown("filter", &["[low, high]", "null"])),
-        };
-        let credit = judged_where(kept, [])
-            .define("token_scores", scores)
-            .define("mean_score", score().reduce(ROLLOUT, Reduction::Mean))
-            .returns(returns);
+        let process = return_to_go(process(parameters)?, parameters.number("gamma_process")?);
+        let outcome = return_to_go(outcome.at_last(TOKEN), parameters.number("gamma_outcome")?);
+        let credit = judged_where(in_band(parameters)?, [])
+            .define("token_scores", scores(parameters)?)
+            .define("mean_score", signal("token_scores").reduce(ROLLOUT, Reduction::Mean))
+            .returns(process + outcome);
         Ok(credit.advantage(whiten(signal("returns"), parameters.number("whiten_eps")?)).into())
     },
     ..ADVANTAGE
 };
+
+/// `log p_prm - log p_ref`, scaled.
+fn scores(parameters: &Parameters) -> Result<Expr> {
+    let reference = match parameters.text("reference")? {
+        "frozen" => signal("token_ref_logprobs"),
+        "old policy" => policy_logprobs(),
+        _ => return Err(parameters.unknown("reference", &["frozen", "old policy"])),
+    };
+    let log_ratio = signal("token_prm_logprobs") - reference;
+    let raw = parameters.number("process_coef")?
+        * match parameters.text("granularity")? {
+            "token" => log_ratio,
+            "whole" => log_ratio.reduce(ROLLOUT, Reduction::Sum).at_last(TOKEN),
+            _ => return Err(parameters.unknown("granularity", &["token", "whole"])),
+        };
+    match parameters.text("score_norm")? {
+        "batch_norm" => {
+            let greatest = maximum(return_to_go(raw.clone(), 1.0).abs(), batch());
+            Ok(raw / (greatest + parameters.number("score_norm_eps")?))
+        }
+        "none" => Ok(raw),
+        _ => Err(parameters.unknown("score_norm", &["batch_norm", "none"])),
+    }
+}
+
+/// The scores less their baseline.
+fn process(parameters: &Parameters) -> Result<Expr> {
+    let (score, average) = (signal("token_scores"), || signal("mean_score"));
+    let others = || members(average(), group()) - 1.0;
+    let relative = match parameters.text("baseline")? {
+        "released" => score * (others() + 1.0) / others() - sum(average(), group()) / others(),
+        "paper" => score - leave_one_out(average(), group()),
+        _ => return Err(parameters.unknown("baseline", &["released", "paper"])),
+    };
+    Ok(unless_alone(average(), relative))
+}
+
+/// True in groups whose mean reward lies in the band.
+fn in_band(parameters: &Parameters) -> Result<Expr> {
+    match parameters.numbers("filter")?.as_deref() {
+        None => Ok(truth()),
+        Some([low, high]) => {
+            let accuracy = mean(signal("reward"), group());
+            Ok(accuracy.clone().at_least(*low).and(accuracy.at_most(*high)))
+        }
+        Some(_) => Err(parameters.unknown("filter", &["[low, high]", "null"])),
+    }
+}

@@ -1,8 +1,6 @@
 //! MM-R5: a reranker's answer, by where the relevant documents stand and by its format.
 
-use meed_operators::credit::{
-    Credit, Expr, Level, ROLLOUT, Reduction, count, fetch, index, signal, value, when,
-};
+use meed_operators::credit::{Credit, Expr, Level, ROLLOUT, Reduction, fetch, index, signal, value, when};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
@@ -67,9 +65,9 @@ pub const MM_R5: Recipe = Recipe {
         let found = fetch(over("ranked"), signal("ranked_documents"), signal("positive_documents"));
         let sum = |x: Expr| x.reduce(ROLLOUT, Reduction::Sum).empty(0.0);
         let gain = sum(place(found).or_else(0.0)) / sum(place(over("positive")));
-        let rank = when(count(Level::from("positive")).equals(0.0), 0.0, gain);
+        let rank = when(signal("relevant").equals(0.0), 0.0, gain);
 
-        let (listed, offered) = (|| count(Level::from("ranked")), || signal("candidate_count"));
+        let (listed, offered) = (|| signal("listed"), || signal("candidate_count"));
         let document = || signal("ranked_documents");
         let within = document().at_least(1.0).and(document().at_most(offered()));
         let within = within.reduce(ROLLOUT, Reduction::Mean).empty(0.0);
@@ -81,7 +79,11 @@ pub const MM_R5: Recipe = Recipe {
         };
         let format =
             when(signal("format_valid").and(offered().greater(0.0)), length * within * readable, 0.0);
-        let credit = Credit::new().define("rank_reward", rank).define("format_reward", format);
+        let credit = Credit::new()
+            .define("listed", signal("ranked_documents").reduce(ROLLOUT, Reduction::Count))
+            .define("relevant", signal("positive_documents").reduce(ROLLOUT, Reduction::Count))
+            .define("rank_reward", rank)
+            .define("format_reward", format);
         Ok(credit_of(parameters, credit, signal("rank_reward") + signal("format_reward"))?.into())
     },
     ..ADVANTAGE

@@ -43,7 +43,7 @@ const INPUTS: &[Input] = &[
 
 const PARAMETERS: &[Parameter] = &[
     parameter(
-        "scale",
+        "step_scale",
         "gap",
         "how the number of steps is judged: gap (1 - gap / the longer list, training), equal (1 or 0, evaluation), none",
     ),
@@ -59,7 +59,7 @@ const PARAMETERS: &[Parameter] = &[
     parameter("object_gate", "0.5", "least overlap of objects at which parameters count"),
 ];
 
-/// SCORE of Thoth: `r = format * consistency * scale * (order + content)`.
+/// SCORE of Thoth: `r = format * consistency * step_scale * (order + content)`.
 ///
 /// Content is the mean score of aligned steps ([`ComponentAlignment`]), 0 where no step is aligned. A response
 /// that fails the format gets 0 whatever the rest says; two empty lists have LCS score 1.
@@ -68,7 +68,7 @@ pub const THOTH: Recipe = Recipe {
     title: "gated order and content of structured protocol steps",
     citation: "Unleashing Scientific Reasoning for Bio-experimental Protocol Generation (Thoth); manglu097/Thoth eval_batch.py",
     family: "rewards",
-    formula: "r = format * consistency * scale * (order + mean(step scores))",
+    formula: "r = format * consistency * step_scale * (order + mean(step scores))",
     fidelity: Fidelity::Reconstructed,
     deviations: "order, alignment and step scores follow the released evaluation; the training reward is not released, guessed: how the gap of counts scales, the product of gates, GRPO's deviation",
     inputs: &[INPUTS],
@@ -80,7 +80,7 @@ pub const THOTH: Recipe = Recipe {
             object_gate: parameters.number("object_gate")?,
         };
         let credit = Credit::new()
-            .define("scale", scale(parameters)?)
+            .define("step_scale", step_scale(parameters)?)
             .define("order", order(parameters)?)
             .define("content", content(parameters)?);
         let combined = match parameters.text("combine")? {
@@ -88,7 +88,7 @@ pub const THOTH: Recipe = Recipe {
             "product" => signal("order") * signal("content"),
             _ => return Err(parameters.unknown("combine", &["sum", "product"])),
         };
-        let gated = signal("steps_consistent") * signal("scale") * combined;
+        let gated = signal("steps_consistent") * signal("step_scale") * combined;
         let shaped = when(signal("format_valid"), gated, 0.0);
         Ok(Plan { operators: vec![Arc::new(operator)], ..credit_of(parameters, credit, shaped)?.into() })
     },
@@ -103,13 +103,13 @@ fn longer() -> Expr {
     steps("predicted").max(steps("gold"))
 }
 
-fn scale(parameters: &Parameters) -> Result<Expr> {
+fn step_scale(parameters: &Parameters) -> Result<Expr> {
     let gap = (steps("predicted") - steps("gold")).abs();
-    Ok(match parameters.text("scale")? {
+    Ok(match parameters.text("step_scale")? {
         "gap" => when(longer().equals(0.0), 1.0, 1.0 - gap / longer()),
         "equal" => when(gap.equals(0.0), 1.0, 0.0),
         "none" => value(1.0),
-        _ => return Err(parameters.unknown("scale", &["gap", "equal", "none"])),
+        _ => return Err(parameters.unknown("step_scale", &["gap", "equal", "none"])),
     })
 }
 

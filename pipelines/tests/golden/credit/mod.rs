@@ -31,6 +31,11 @@ pub trait Family {
         None
     }
 
+    /// Why the reference is at fault in a case whose file does not say so.
+    fn fault(&self, _case: &Case) -> Option<&'static str> {
+        None
+    }
+
     /// A case that no recipe answers as a whole, such as a filter or a search; `None` leaves it to the
     /// rules.
     fn run(&self, _case: &Case) -> Option<Result<usize, String>> {
@@ -51,6 +56,10 @@ pub fn key(case: &Case, key: &str, wanted: &Value, given: &InMemory) -> Option<R
 
 pub fn run(case: &Case) -> Option<Result<usize, String>> {
     FAMILIES.iter().find_map(|family| family.run(case))
+}
+
+pub fn fault(case: &Case) -> Option<&'static str> {
+    FAMILIES.iter().find_map(|family| family.fault(case))
 }
 
 /// Compares two lists of numbers.

@@ -156,7 +156,8 @@ fn magnitudes(case: &Case) -> Compared {
     close("magnitudes", &got, &wanted, &case.tolerance)
 }
 
-/// The threshold with the best balance score, and the score at every twentieth threshold.
+/// The threshold with the best balance score, and the score at every twentieth threshold; the recipe finds
+/// the same by itself.
 fn search(case: &Case) -> Compared {
     let number = |name: &str| case.params.get(name).and_then(Value::as_f64).ok_or(format!("has no {name}"));
     let search = ThresholdSearch {
@@ -184,10 +185,17 @@ fn search(case: &Case) -> Compared {
     let every: Vec<(f64, f64)> = balance_by_threshold(&prompts, &search)
         .into_iter()
         .step_by(20)
-        .map(|(threshold, score)| (threshold, score.unwrap_or(f64::NAN)))
+        .map(|found| (found.threshold, found.score.unwrap_or(f64::NAN)))
         .collect();
     let (thresholds, scores): (Vec<f64>, Vec<f64>) = every.into_iter().unzip();
-    let (threshold, score) = search_threshold(&prompts, &search).ok_or("no threshold selects anything")?;
+    let best = search_threshold(&prompts, &search).ok_or("no threshold selects anything")?;
+    let settings: Vec<(String, Value)> = case.params.clone().into_iter().collect();
+    let recipe = find("b_star").map_err(|error| error.to_string())?;
+    let given =
+        recipe.in_memory(&settings, load::rollouts(&case.rollouts)?).map_err(|error| error.to_string())?;
+    let of_recipe = |name: &str| -> Result<Vec<f64>, String> {
+        Ok(of_rollouts(&given, name)?.into_values().take(1).collect())
+    };
     let wanted = |key: &str| -> Vec<f64> {
         match case.expected.get(key) {
             Some(Value::Array(list)) => list.iter().filter_map(Value::as_f64).collect(),
@@ -199,8 +207,10 @@ fn search(case: &Case) -> Compared {
     for (key, got) in [
         ("thresholds", thresholds),
         ("balance_scores", scores),
-        ("best_threshold", vec![threshold]),
-        ("best_balance_score", vec![score]),
+        ("best_threshold", vec![best.threshold]),
+        ("best_balance_score", best.score.into_iter().collect()),
+        ("best_threshold", of_recipe("threshold")?),
+        ("best_balance_score", of_recipe("balance_score")?),
     ] {
         compared += close(key, &got, &wanted(key), &case.tolerance)?;
     }

@@ -122,3 +122,21 @@ fn knapsack_values_what_a_group_was_worth() {
     }
     same("knapsack_rl", json!({}), "grpo", json!({}), groups(&[&[1.0, 0.0], &[1.0, 0.0, 0.0]]));
 }
+
+#[test]
+fn knapsack_gives_the_next_rollouts_where_they_are_worth_most() {
+    let of = |right: usize| -> Vec<f64> { (0..10).map(|at| f64::from(u8::from(at < right))).collect() };
+    let (hard, even, easy) = (of(1), of(5), of(9));
+    let settings = json!({"rollouts_per_prompt": 4, "low": 2, "high": 8});
+    let three = given("knapsack_rl", settings, groups(&[&hard, &even, &easy]));
+    let next: Vec<f64> =
+        [0, 10, 20].iter().map(|row| signal(&three, &format!("r{row}"), "next_rollouts")[0]).collect();
+    assert_eq!(next, [5.0, 5.0, 2.0]);
+    // Without the parameter as many as there are, all of them where the prompt is not solved.
+    let two = given("knapsack_rl", json!({}), groups(&[&[0.0, 0.0, 0.0], &[1.0, 1.0]]));
+    assert_eq!([0, 3].map(|row| signal(&two, &format!("r{row}"), "next_rollouts")[0]), [3.0, 2.0]);
+    let warm = given("knapsack_rl", json!({"warm_up": 1}), groups(&[&[0.0, 0.0, 0.0], &[1.0]]));
+    assert_eq!([0, 3].map(|row| signal(&warm, &format!("r{row}"), "next_rollouts")[0]), [2.0, 2.0]);
+    let error = crate::support::try_given("knapsack_rl", json!({}), groups(&[&[3.0, 3.0]])).err().unwrap();
+    assert!(error.hint().contains("scale"), "{}", error.hint());
+}

@@ -62,3 +62,24 @@ fn duplicates_unanswered_samples_and_prompts_without_a_selection() {
     assert!(signal(&given, "r4", "query_balance")[0].is_nan());
     missing("b_star", json!({}), super::rewarded(&[1.0]), "step_rewards");
 }
+
+#[test]
+fn the_search_selects_as_its_threshold_does() {
+    let mut rows = samples("g", &[("a", 1.0, 0.5), ("b", 0.0, 0.9), ("b", 0.0, 0.8), ("c", 1.0, -0.5)]);
+    rows.extend(samples("h", &[("a", 0.0, 0.9), ("b", 1.0, 0.2)]));
+    let searched = json!({"search": true, "target_size": 4, "reference": false, "target_correct": 2});
+    let found = given("b_star", searched, json!(rows));
+    let (threshold, most) = (signal(&found, "r0", "threshold")[0], signal(&found, "r0", "most")[0]);
+    assert!(threshold >= 0.18 && most >= 2.0, "wrong samples score up to 0.18: {threshold}, {most}");
+    let fixed =
+        json!({"threshold": threshold, "max_per_query": most, "reference": false, "target_correct": 2});
+    let again = given("b_star", fixed, json!(rows));
+    for row in 0..6 {
+        let id = format!("r{row}");
+        assert_eq!(signal(&found, &id, "selected"), signal(&again, &id, "selected"));
+        close(&signal(&found, &id, "balance_score"), &signal(&again, &id, "balance_score"));
+    }
+    let hopeless = json!({"search": true, "reference": false, "threshold_from": 0.5});
+    let nothing = given("b_star", hopeless, json!(samples("g", &[("a", 0.0, 0.1)])));
+    assert!(!crate::support::in_loss(&nothing, "r0"));
+}
