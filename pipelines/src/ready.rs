@@ -68,7 +68,8 @@ impl Ready {
     ) -> Result<Self> {
         let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
         let (mut added, mut columns): (Vec<String>, Vec<String>) = Default::default();
-        for operator in &plan.operators {
+        let operators: Vec<_> = plan.operators.iter().filter(|operator| !operator.given(schema)).collect();
+        for operator in &operators {
             operator.check(recipe, &Schema::new(fields.clone()))?;
             columns.extend(operator.reads().into_iter().filter(|name| !added.contains(name)));
             added.extend(operator.adds().iter().map(|field| field.name().clone()));
@@ -97,7 +98,8 @@ impl Ready {
         checked.columns.sort();
         checked.columns.dedup();
         let assignment = Assignment { recipe: recipe.to_owned(), parameters, checked };
-        Ok(Ready { assignment, operators: plan.operators.clone(), gathers })
+        let operators = operators.into_iter().cloned().collect();
+        Ok(Ready { assignment, operators, gathers })
     }
 
     /// Number of passes over the data before credit can be assigned.

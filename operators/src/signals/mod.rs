@@ -1,24 +1,30 @@
 //! Operators that add signals to whole groups, where no expression can.
 
 mod align_words;
+mod attention;
 mod balance_threshold;
 mod component_alignment;
+mod discriminant;
 mod gather;
 mod macro_actions;
 mod next_rollouts;
 mod prefix_tree;
+mod probes;
 mod rubric_graph;
 mod state_groups;
 mod test_densities;
 mod texts;
 
 pub use align_words::{AlignWords, Aligned};
+pub use attention::{AttentionFlow, AttentionInfluence, AttentionLookBack};
 pub use balance_threshold::BalanceThreshold;
 pub use component_alignment::{Component, ComponentAlignment, aligned, longest_common};
+pub use discriminant::Discriminant;
 pub use gather::{GatherSignals, Known, Rows, Told, whole_iteration};
 pub use macro_actions::{MacroActions, Termination};
 pub use next_rollouts::NextRollouts;
 pub use prefix_tree::PrefixTree;
+pub use probes::Probes;
 pub use rubric_graph::{RubricGraph, connected_rubrics};
 pub use state_groups::StateGroups;
 pub use test_densities::TestDensities;
@@ -45,6 +51,12 @@ pub trait AddSignals: Send + Sync {
     /// The added columns, one array per field of [`AddSignals::adds`], a value per row of the unit.
     fn apply(&self, unit: &Unit) -> Result<Vec<ArrayRef>>;
 
+    /// True where the data already has what it would add, as where a judge stored it, so that the operator is
+    /// left out. Most operators are always applied.
+    fn given(&self, _schema: &Schema) -> bool {
+        false
+    }
+
     /// Checks that the data has what the operator reads.
     ///
     /// # Errors
@@ -67,6 +79,11 @@ pub fn present(recipe: &str, columns: &[String], schema: &Schema) -> Result<()> 
             signal: name.clone(),
         }),
     }
+}
+
+/// True where the data has every column that the operator adds.
+fn is_given(operator: &dyn AddSignals, schema: &Schema) -> bool {
+    operator.adds().iter().all(|field| schema.column_with_name(field.name()).is_some())
 }
 
 /// The unit with the columns of every operator added, in order.

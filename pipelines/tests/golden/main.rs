@@ -51,6 +51,7 @@ const NOT_ASSERTED: &[&str] = &[
     "preset_trl_async[7]",
     "prorag[7]",
     "slate[3]",
+    "ucas[3]",
 ];
 
 fn folder() -> PathBuf {

@@ -63,7 +63,6 @@ pub fn fault(case: &Case) -> Option<&'static str> {
 }
 
 /// Compares two lists of numbers.
-#[allow(dead_code)]
 pub fn close(what: &str, got: &[f64], wanted: &[f64], tolerance: &Tolerance) -> Result<usize, String> {
     if got.len() != wanted.len() {
         return Err(format!("{what}: {} values, expected {}", got.len(), wanted.len()));
@@ -75,7 +74,6 @@ pub fn close(what: &str, got: &[f64], wanted: &[f64], tolerance: &Tolerance) -> 
 }
 
 /// A field of every row of `expected`, which is an object by id.
-#[allow(dead_code)]
 pub fn by_id(wanted: &Value) -> Result<&Map<String, Value>, String> {
     wanted.as_object().ok_or_else(|| "expected no object by id".to_owned())
 }
