@@ -80,7 +80,7 @@ fn kept(name: &str) -> &'static str {
 /// An error about a column that a program of one's own reads, as one about the place in its text, with
 /// near names among the columns and the program's own; other errors as they are.
 pub(crate) fn pointed(error: Error, recipe: &Recipe, settings: &[(String, Value)], schema: &Schema) -> Error {
-    let is_program = recipe.parameters == [PARAMETERS];
+    let is_program = recipe.declared().iter().any(|parameter| parameter.name == PROGRAM);
     let text = settings.iter().rev().find(|(key, _)| is_program && key == PROGRAM);
     let (Error::MissingSignal { signal, hint, .. }, Some(text)) =
         (&error, text.and_then(|(_, text)| text.as_str()))
