@@ -6,6 +6,7 @@ use meed::catalog::Catalog;
 use meed::operators::credit::{Checked, Reach};
 use meed::pipelines::parameters::parse;
 use meed::pipelines::presets::PRESETS;
+use meed::pipelines::stored::RecipeSettings;
 use meed::pipelines::{Parameters, Plan, Recipe};
 use meed::{Address, Result, recipe, rollout_schema, settings_of};
 
@@ -13,8 +14,18 @@ use crate::arguments::{Arguments, ExplainArguments};
 use crate::output::{Output, columns};
 
 pub fn run(arguments: &Arguments, own: &ExplainArguments) -> Result<()> {
-    let recipe = recipe(&own.recipe)?;
-    let chosen = settings_of(&[recipe], &own.settings.set)?.remove(0);
+    let mut chosen = Vec::new();
+    if let Some(name) = &own.recipe {
+        chosen.push(RecipeSettings::from(&recipe(name)?));
+    }
+    for (name, program) in own.programs.named()? {
+        chosen.push(RecipeSettings::program(name, program)?);
+    }
+    settings_of(chosen, &own.settings.set)?.iter().try_for_each(|one| explain(arguments, own, one))
+}
+
+fn explain(arguments: &Arguments, own: &ExplainArguments, chosen: &RecipeSettings) -> Result<()> {
+    let recipe = &chosen.recipe;
     let (parameters, plan) = recipe.set(&chosen.settings)?;
     let checked = match &own.from {
         None => None,
@@ -25,8 +36,11 @@ pub fn run(arguments: &Arguments, own: &ExplainArguments) -> Result<()> {
             Some(recipe.ready(&chosen.settings, &schema).map(|ready| ready.assignment.checked))
         }
     };
-    let mut text = head(&recipe);
-    text.push_str(&table(&recipe, &parameters));
+    let mut text = head(recipe);
+    // The only parameter of a program is its text.
+    if own.recipe.is_some() {
+        text.push_str(&table(recipe, &parameters));
+    }
     match &checked {
         Some(Ok(checked)) => credit(&mut text, &checked.credit.to_string()),
         _ => credit(&mut text, &plan.credit.to_string()),
@@ -43,7 +57,7 @@ fn head(recipe: &Recipe) -> String {
     let lines = [
         ("formula", recipe.formula),
         ("citation", recipe.citation),
-        ("fidelity", recipe.fidelity.name()),
+        ("fidelity", if recipe.citation.is_empty() { "" } else { recipe.fidelity.name() }),
         ("deviates", recipe.deviations),
         ("gives", recipe.kind.name()),
     ];
