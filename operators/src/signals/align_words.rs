@@ -87,14 +87,15 @@ impl AddSignals for AlignWords {
             let numbers = cast(&scores.value(row), &DataType::Float64)?;
             let numbers = numbers.as_primitive::<Float64Type>();
             let of_tokens: Vec<&str> = of_tokens.iter().map(Option::unwrap_or_default).collect();
-            // A word without a score is sought like any other, so that what follows it keeps its place.
+            // A word without a score is sought like any other, so that what follows it keeps its place; its
+            // tokens have none either.
             let of_words: Vec<(&str, f64)> = of_words
                 .iter()
                 .zip(numbers.iter())
-                .map(|(word, score)| (word.unwrap_or_default(), score.unwrap_or(0.0)))
+                .map(|(word, score)| (word.unwrap_or_default(), score.unwrap_or(f64::NAN)))
                 .collect();
             let found = self.align(&of_tokens, &of_words);
-            aligned.values().append_slice(&found.scores);
+            found.scores.iter().for_each(|x| aligned.values().append_option((!x.is_nan()).then_some(*x)));
             aligned.append(true);
             skipped.append_value(found.skipped as i64);
         }

@@ -28,14 +28,16 @@ pub fn credit_of(parameters: &Parameters, credit: Credit, shaped: Expr) -> Resul
     })
 }
 
-/// A reduction of a rollout's items that is null where one of them is; `empty` without any.
+/// A reduction of a rollout's items that is null where one of them is; `empty` without any. A rollout without
+/// the list is left out.
 pub fn complete(x: Expr, reduction: Reduction, empty: Option<f64>) -> Expr {
     let reduced = x.clone().reduce(ROLLOUT, reduction);
     let reduced = match empty {
         Some(empty) => reduced.empty(empty),
         None => reduced,
     };
-    reduced.null_if(any_null(x))
+    // Under `null_if` a null list would not leave the rollout out, but pass for an empty one.
+    reduced + value(0.0).null_if(any_null(x))
 }
 
 /// True where one of a rollout's items is null.

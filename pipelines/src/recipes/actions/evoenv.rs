@@ -106,5 +106,6 @@ fn generator_reward(parameters: &Parameters) -> Result<Expr> {
     let novelty = if_present(signal("novelty").or_else(0.0), value(0.0));
     let reward = parameters.number("validity")?
         + (signal("difficulty") + parameters.number("novelty_coef")? * novelty);
-    Ok(when(failed, parameters.number("penalty")?, reward))
+    let unknown = signal("gates_passed").is_null();
+    Ok(when(failed, parameters.number("penalty")?, reward).null_if(unknown))
 }

@@ -3,12 +3,12 @@
 use meed_operators::Result;
 use meed_operators::credit::{Credit, Expr, Level, Reduction, gae, index, mask, signal, trainable, when};
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
-    input(
+    items(
         "segment_answers",
         Of::Number,
         "the critic's answer, 0 to 10, to the problem and what precedes the segment; null where it cannot be read",

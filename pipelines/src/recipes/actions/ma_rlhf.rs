@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    Credit, Expr, Level, Reduction, Running, TOKEN, all, count_within, gae, index_within, mask, signal, when,
+    Credit, Expr, Level, Reduction, Running, TOKEN, all, count_within, gae, index_within, mask, signal,
+    value, when,
 };
 use meed_operators::signals::{MacroActions, Termination};
 
@@ -149,10 +150,11 @@ fn termination(parameters: &Parameters) -> Result<Termination> {
     })
 }
 
-/// What a macro action makes of its tokens' values; 0 where it has none.
+/// What a macro action makes of its tokens' values; 0 where it has no token, null where one has no value.
 fn pooled(parameters: &Parameters, x: Expr) -> Result<Expr> {
+    let unknown = x.clone().is_null().reduce(Level::named("macro"), Reduction::Any).empty(0.0);
     let to = |reduction: Reduction| x.reduce(Level::named("macro"), reduction).empty(0.0);
-    Ok(match parameters.text("weights")? {
+    let pooled = match parameters.text("weights")? {
         "equal" => to(Reduction::Mean),
         "position" => {
             let first = index_within(TOKEN, Level::named("macro")).equals(0.0);
@@ -160,5 +162,6 @@ fn pooled(parameters: &Parameters, x: Expr) -> Result<Expr> {
         }
         "unit" => to(Reduction::Last),
         _ => return Err(parameters.unknown("weights", &["equal", "position", "unit"])),
-    })
+    };
+    Ok(pooled + value(0.0).null_if(unknown))
 }

@@ -6,17 +6,18 @@ use meed_operators::credit::{
     policy, rollout, signal, sum, text, value, when,
 };
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items, pairs};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::{GROUP, group_norm};
+use crate::parts::shaped::complete;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const EPISODE: &str = "a judge of whole conversations, such as sotopia's evaluators; import it";
 
 const INPUTS: &[Input] = &[
-    input("dimension_ids", Of::Text, "names of the dimensions: goal, relationship, knowledge, ...", EPISODE),
-    input("dimension_scores", Of::Number, "score of the conversation in each dimension", EPISODE),
-    input(
+    items("dimension_ids", Of::Text, "names of the dimensions: goal, relationship, knowledge, ...", EPISODE),
+    items("dimension_scores", Of::Number, "score of the conversation in each dimension", EPISODE),
+    pairs(
         "step_dimension_attributions",
         Of::Number,
         "one list per utterance: how much of each dimension's score is due to it, 0 to 3; -1 where the judge failed",
@@ -89,6 +90,9 @@ fn attributed(parameters: &Parameters) -> Result<Credit> {
     let over_dimensions = |x: Expr| among(x).reduce(STEP, Reduction::Sum).empty(0.0);
     let score = || among(signal("dimension_scores")).reduce(ROLLOUT, Reduction::Sum).empty(0.0);
     let credit = Credit::new();
+    // A conversation of which a score is not known is left out.
+    let known = 0.0 * complete(signal("dimension_scores"), Reduction::Sum, Some(0.0));
+    let over_dimensions = |x: Expr| over_dimensions(x) + known.clone();
     Ok(match parameters.text("variant")? {
         "direct" => {
             let share = attribution() / parameters.number("attribution_scale")?;

@@ -9,7 +9,7 @@ use meed_operators::credit::{
 };
 use meed_operators::signals::AlignWords;
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::divergence::log_ratio;
 use crate::recipe::{ADVANTAGE, Fidelity, Plan, Recipe};
@@ -18,8 +18,8 @@ const JUDGE: &str =
     "a judge that writes a critique and a list of words with scores; null where it cannot be read";
 
 const INPUTS: &[Input] = &[
-    input("word_texts", Of::Text, "words of the response, in order", JUDGE),
-    input("word_scores", Of::Number, "1 in a praised span, -1 in a criticised one, 0 elsewhere", JUDGE),
+    items("word_texts", Of::Text, "words of the response, in order", JUDGE),
+    items("word_scores", Of::Number, "1 in a praised span, -1 in a criticised one, 0 elsewhere", JUDGE),
     input(
         "token_texts",
         Of::Text,

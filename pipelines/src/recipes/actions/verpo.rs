@@ -7,11 +7,11 @@ use meed_operators::credit::{
 };
 use meed_operators::signals::TestDensities;
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, pairs};
 use crate::parameters::{Parameter, parameter};
 use crate::recipe::{ADVANTAGE, Fidelity, Plan, Recipe};
 
-const INPUTS: &[Input] = &[input(
+const INPUTS: &[Input] = &[pairs(
     "turn_test_passed",
     Of::Flag,
     "one list per turn: whether each unit test passed, the same tests in the same order in every turn of a group",

@@ -13,6 +13,7 @@ use meed_operators::signals::BalanceThreshold;
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, Parameters, parameter};
+use crate::parts::shaped::complete;
 use crate::recipe::{Fidelity, Plan, Recipe};
 
 const INPUTS: &[Input] = &[
@@ -80,7 +81,7 @@ fn plan(parameters: &Parameters) -> Result<Plan> {
     let (score, place) = (|| signal("score"), || signal("place"));
     let (no, yes) = (|| value(1.0).equals(0.0), || value(1.0).equals(1.0));
     let one = |condition: Expr| when(condition, 1.0, 0.0);
-    let scored = parameters.number("step_weight")? * signal("step_rewards").reduce(ROLLOUT, Reduction::Min)
+    let scored = parameters.number("step_weight")? * complete(signal("step_rewards"), Reduction::Min, None)
         + signal("reward");
     let answered = || if_present(signal("has_answer").equals(1.0), yes());
     let output = || if_present(signal("output_id"), signal("response"));

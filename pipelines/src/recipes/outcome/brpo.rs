@@ -6,12 +6,12 @@ use meed_operators::credit::{
     signal, value, values, when,
 };
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::recipe::{Fidelity, Plan, Recipe};
 
 const INPUTS: &[Input] = &[
-    input(
+    items(
         "budget_tokens",
         Of::Count,
         "the budgets in tokens of the chain of thought, the same number for every rollout of a group",
@@ -23,7 +23,7 @@ const INPUTS: &[Input] = &[
         "ends of the slices of the chain of thought: the budgets, the last of them its length",
         "the sampler that cuts chains of thought at budgets, or an import",
     ),
-    input(
+    items(
         "answer_scores",
         Of::Share,
         "score of each answer, in the order of budgets and the same number for each; a chain that ends early has its answers for the later budgets drawn at its end",
@@ -142,7 +142,8 @@ fn probabilities(parameters: &Parameters, budget: &Level) -> Result<Expr> {
     }
     let tokens = || signal("budget_tokens");
     Ok(match parameters.text("probability_kind")? {
-        "uniform" => (1.0 / count(budget.clone())).spread(budget.clone()),
+        // A rollout without budgets is left out.
+        "uniform" => 1.0 / count(budget.clone()) + 0.0 * tokens(),
         "linear" => tokens() / tokens().reduce(meed_operators::credit::ROLLOUT, Reduction::Sum),
         "base" => when(index(budget.clone()).equals(count(budget.clone()) - 1.0), 1.0, 0.0),
         _ => return Err(parameters.unknown("probability_kind", &["uniform", "linear", "base"])),

@@ -2,11 +2,11 @@
 
 use meed_operators::credit::{Credit, ROLLOUT, Reduction, all, if_present, signal};
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, items};
 use crate::parts::group::{GROUP, group_advantage};
 use crate::recipe::{Fidelity, Recipe};
 
-const INPUTS: &[Input] = &[input(
+const INPUTS: &[Input] = &[items(
     "constraint_met",
     Of::Flag,
     "whether the response keeps each constraint of its instruction; without the column `reward` is that share",

@@ -2,16 +2,17 @@
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    Center, Credit, Expr, Level, Norm, ROLLOUT, Reduction, Scale, count, group, if_present, maximum, mean,
-    members, normalize, signal, softmax, value, when,
+    Center, Credit, Expr, Level, Norm, Reduction, Scale, count, group, if_present, maximum, mean, members,
+    normalize, signal, softmax, value, when,
 };
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, Parameters, parameter};
+use crate::parts::shaped::complete;
 use crate::recipe::{Fidelity, Plan, Recipe};
 
 const INPUTS: &[Input] = &[
-    input(
+    items(
         "gold_token_logprobs",
         Of::Number,
         "log-probability of each token of the reference answer after the prompt and the reasoning",
@@ -65,14 +66,14 @@ fn plan(parameters: &Parameters) -> Result<Plan> {
     let logprobs = || signal("gold_token_logprobs").max(least);
     let each = || logprobs().exp();
     let tokens = || count(gold.clone());
-    let total = || logprobs().reduce(ROLLOUT, Reduction::Sum);
+    let total = || complete(logprobs(), Reduction::Sum, None);
     let judged = |given: Expr| if_present(given, signal("answer_likelihood"));
     let (reward, weights) = match parameters.text("form")? {
         "prob" => (judged(total().exp()), signal("rewards").spread(gold.clone())),
-        "avg_prob" => (judged(each().reduce(ROLLOUT, Reduction::Mean)), each() / tokens()),
+        "avg_prob" => (judged(complete(each(), Reduction::Mean, None)), each() / tokens()),
         "log_prob" => (judged(total()), value(1.0).spread(gold.clone())),
         "avg_log_prob" => {
-            (judged(logprobs().reduce(ROLLOUT, Reduction::Mean)), (1.0 / tokens()).spread(gold.clone()))
+            (judged(complete(logprobs(), Reduction::Mean, None)), (1.0 / tokens()).spread(gold.clone()))
         }
         "jepo" => (judged(total()), softmax(signal("rewards"), group()).spread(gold.clone())),
         "correct" => (signal("reward"), value(0.0).spread(gold.clone())),

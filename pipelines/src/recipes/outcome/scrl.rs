@@ -6,13 +6,13 @@ use meed_operators::credit::{
     index, normalize, signal, text, value, when,
 };
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::{GROUP, group_norm};
 use crate::recipe::{Fidelity, Plan, Recipe};
 
 const INPUTS: &[Input] = &[
-    input(
+    items(
         "subproblem_correct",
         Of::Flag,
         "whether the answer to each subproblem is right, one value per subproblem of the prompt, whether the response gets to it or not; empty for rollouts on the original prompt",

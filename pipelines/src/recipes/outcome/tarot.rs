@@ -5,7 +5,7 @@ use meed_operators::credit::{
     Credit, Expr, ROLLOUT, Reduction, all, if_present, progress, signal, text, value, when,
 };
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::{GROUP, group_advantage};
 use crate::recipe::{Fidelity, Plan, Recipe};
@@ -13,13 +13,13 @@ use crate::recipe::{Fidelity, Plan, Recipe};
 const TIERS: [&str; 4] = ["basic", "medium", "high", "edge"];
 
 const INPUTS: &[Input] = &[
-    input(
+    items(
         "test_tiers",
         Of::Text,
         "tier of each test: basic, medium, high or edge",
         "import the tests with their tiers",
     ),
-    input(
+    items(
         "test_passed",
         Of::Share,
         "whether, or by which share, each test is passed",

@@ -1,6 +1,6 @@
 //! Columns of process judges, under the same names in every recipe of the family.
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items, pairs};
 
 /// Scores of steps.
 pub const STEP_REWARDS: Input = input(
@@ -19,7 +19,7 @@ pub const STEP_CORRECT: Input = input(
 );
 
 /// Verdicts of several critiques on steps.
-pub const STEP_CRITIQUE_CORRECT: Input = input(
+pub const STEP_CRITIQUE_CORRECT: Input = pairs(
     "step_critique_correct",
     Of::Flag,
     "per policy step a list with the verdict of each critique of the rollout; null where a critique could not be parsed",
@@ -27,7 +27,7 @@ pub const STEP_CRITIQUE_CORRECT: Input = input(
 );
 
 /// Verdicts of several critiques on rollouts.
-pub const CRITIQUE_CORRECT: Input = input(
+pub const CRITIQUE_CORRECT: Input = items(
     "critique_correct",
     Of::Flag,
     "final verdict of each critique on the rollout; null where it could not be parsed",

@@ -6,27 +6,27 @@ use meed_operators::Result;
 use meed_operators::credit::{Credit, Expr, Reduction, group, maximum, signal, when};
 use meed_operators::signals::RubricGraph;
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items, pairs};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::GROUP;
 use crate::parts::shaped::{complete, credit_of};
 use crate::recipe::{ADVANTAGE, Fidelity, Plan, Recipe};
 
 const INPUTS: &[Input] = &[
-    input(
+    pairs(
         "rubric_mention_entities",
         Of::Text,
         "ids of the entities that each rubric mentions, a list per rubric",
         "the rubrics of the question, with their hidden entities numbered and the answer called E0",
     ),
-    input("entity_ids", Of::Text, "ids of the question's entities", "the entities that the rubrics mention"),
-    input(
+    items("entity_ids", Of::Text, "ids of the question's entities", "the entities that the rubrics mention"),
+    items(
         "entity_identified",
         Of::Flag,
         "whether the response identifies the entity",
         "a judge that reads the response",
     ),
-    input(
+    items(
         "rubric_supported",
         Of::Flag,
         "whether the cited pages support the rubric's statement; null where an entity of it is not identified",

@@ -5,19 +5,19 @@ use meed_operators::credit::{
     trainable, when,
 };
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, items, pairs};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::group::{GROUP, group_advantage};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
-    input(
+    pairs(
         "token_hidden_states",
         Of::Number,
         "last-layer state of the reward model after each token, a list of numbers each (step_hidden_states with level=step)",
         "run the reward model over the rollouts and store its states",
     ),
-    input(
+    items(
         "hidden_goals",
         Of::Number,
         "the goal's state: the mean of the last states of correct solutions (goal=given)",

@@ -5,7 +5,7 @@ use meed_operators::credit::{
     Credit, Expr, Level, Reduction, Statistic, aggregate, index, mean, rollout, signal, std,
 };
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, items, pairs};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::GROUP;
 use crate::parts::quantile::normal_quantile;
@@ -13,19 +13,19 @@ use crate::parts::shaped::{BASELINE, complete, credit_of};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
-    input(
+    items(
         "property_rewards",
         Of::Number,
         "raw Bradley-Terry rewards of the response, one per property such as helpfulness",
         "one reward model per property; store their rewards as a list, of one element where there is one",
     ),
-    input(
+    items(
         "property_references",
         Of::Number,
         "the reward that counts as good enough for this prompt, one per property (reference=given)",
         "the 0.85 quantile of the base policy's rewards on the prompt, or the reward of a canned refusal",
     ),
-    input(
+    pairs(
         "property_reference_rewards",
         Of::Number,
         "rewards of the base policy's responses to the prompt, a list per property (reference=quantile)",

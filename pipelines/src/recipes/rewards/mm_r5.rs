@@ -2,19 +2,19 @@
 
 use meed_operators::credit::{Credit, Expr, Level, ROLLOUT, Reduction, fetch, index, signal, value, when};
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::shaped::{credit_of, group_with};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
-    input(
+    items(
         "ranked_documents",
         Of::Count,
         "numbers of the documents in the order that the response gives, from 1",
         "parse the answer of the response; an empty list where there is none",
     ),
-    input(
+    items(
         "positive_documents",
         Of::Count,
         "numbers of the relevant documents",

@@ -3,19 +3,19 @@
 use meed_operators::Result;
 use meed_operators::credit::{Credit, Expr, Level, ROLLOUT, Reduction, all, index, signal, value, when};
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::{GROUP, group_advantage};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
-    input(
+    items(
         "vote_wins",
         Of::Flag,
         "verdicts that the response beats the greedy one, shown first (stage=policy); that the chosen answer beats the rejected one (stage=rubric). Null: unparsable",
         "a judge that is shown the rubric and both answers; store one flag per sampled verdict",
     ),
-    input(
+    items(
         "vote_swapped_wins",
         Of::Flag,
         "the same verdicts with the response shown second (stage=policy)",

@@ -2,7 +2,7 @@
 
 use meed_operators::credit::{Credit, Reduction, TOKEN, return_to_go, signal};
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::group::GROUP;
 use crate::parts::shaped::{complete, credit_of};
@@ -16,7 +16,7 @@ const INPUTS: &[Input] = &[
         "reward of the whole page",
         "a reward model of pages, trained on user feedback",
     ),
-    input(
+    items(
         "item_rewards",
         Of::Number,
         "relevance or clicks of each listed item, in order",

@@ -6,7 +6,7 @@ use meed_operators::credit::{
     std, value, when,
 };
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, items};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::GROUP;
 use crate::parts::norm::trainable_tokens;
@@ -14,7 +14,7 @@ use crate::parts::quantile::normal_quantile;
 use crate::parts::shaped::{BASELINE, credit_of};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
-const INPUTS: &[Input] = &[input(
+const INPUTS: &[Input] = &[items(
     "reference_rewards",
     Of::Number,
     "raw rewards of reference responses to the same prompt, from the policy before RL",

@@ -2,16 +2,30 @@
 
 use meed_operators::credit::{Credit, ROLLOUT, Reduction, all, if_present, signal, value, when};
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, items};
 use crate::parts::shaped::{any_null, credit_of, group_with};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
-const INPUTS: &[Input] = &[input(
-    "keypoint_scores",
-    Of::Share,
-    "how well the image of the rewritten prompt meets each key point; null where the point does not apply",
-    "a judge of images such as AlignEvaluator. keypoint_weights weighs the points; with keypoint_applies a null score of a point that applies is a failed judgement",
-)];
+const INPUTS: &[Input] = &[
+    items(
+        "keypoint_scores",
+        Of::Share,
+        "how well the image of the rewritten prompt meets each key point; null where the point does not apply",
+        "a judge of images such as AlignEvaluator",
+    ),
+    items(
+        "keypoint_applies",
+        Of::Flag,
+        "whether the point applies, where a null score may also be a failed judgement",
+        "the judge, or an import",
+    ),
+    items(
+        "keypoint_weights",
+        Of::Number,
+        "weight of each key point; 1 each without the column",
+        "import it with the prompt",
+    ),
+];
 
 /// PromptEnhancer: `r = mean of the scores of the key points that apply`, compared in its group.
 ///

@@ -2,14 +2,14 @@
 
 use meed_operators::credit::{Credit, Level, Reduction, index, signal, value, when};
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::reward::weights;
 use crate::parts::shaped::{complete, credit_of, group_with, weighted_sum};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
-    input(
+    items(
         "future_hits",
         Of::Share,
         "how well the recommended item matches the user's next items, from the next one on",

@@ -2,13 +2,13 @@
 
 use meed_operators::credit::{Credit, Level, Reduction, signal, values, when};
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, items};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::reward::weights;
 use crate::parts::shaped::{complete, credit_of, group_with};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
-const INPUTS: &[Input] = &[input(
+const INPUTS: &[Input] = &[items(
     "criterion_scores",
     Of::Number,
     "one score per criterion, negative for a penalty: decision, reasoning, format, length or confidence",

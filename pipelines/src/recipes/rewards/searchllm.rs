@@ -2,24 +2,30 @@
 
 use meed_operators::credit::{Credit, ROLLOUT, Reduction, if_present, signal, value};
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, items};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::group::GROUP;
-use crate::parts::shaped::{any_null, complete, credit_of};
+use crate::parts::shaped::{complete, credit_of};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
-    input(
+    items(
         "gate_scores",
         Of::Share,
         "how well the response meets each bottom line: grounding, basic quality, format",
         "one judge per bottom line; store their scores as a list",
     ),
-    input(
+    items(
         "objective_scores",
         Of::Share,
         "how well it meets each objective beyond them: robustness, user needs",
         "one judge per objective; store their scores as a list. objective_weights weighs them, 1 each without it",
+    ),
+    items(
+        "objective_weights",
+        Of::Number,
+        "weight of each objective; 1 each without the column",
+        "import it with the question",
     ),
 ];
 
@@ -52,7 +58,7 @@ pub const SEARCHLLM: Recipe = Recipe {
         let utility = scores().reduce(ROLLOUT, Reduction::Mean).weighted(weights).or_else(1.0);
         let credit = Credit::new()
             .define("gate", complete(met, Reduction::Mean, Some(0.0)).exp())
-            .define("utility", utility.null_if(any_null(scores())));
+            .define("utility", utility + 0.0 * complete(scores(), Reduction::Sum, Some(0.0)));
         Ok(credit_of(parameters, credit, signal("gate") * signal("utility"))?.into())
     },
     ..ADVANTAGE

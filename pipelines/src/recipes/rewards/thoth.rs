@@ -6,7 +6,7 @@ use meed_operators::Result;
 use meed_operators::credit::{Credit, Expr, Level, ROLLOUT, Reduction, count, signal, value, when};
 use meed_operators::signals::ComponentAlignment;
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, items, pairs};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::GROUP;
 use crate::parts::shaped::credit_of;
@@ -16,17 +16,17 @@ const PARSED: &str = "parse the structured steps of the response into lists";
 const GOLD: &str = "parse the structured steps of the reference protocol into lists";
 
 const INPUTS: &[Input] = &[
-    input(
+    items(
         "predicted_actions",
         Of::Text,
         "the action of each structured step; null or empty where nothing parsed",
         PARSED,
     ),
-    input("predicted_object_names", Of::Text, "its objects, a list per step", PARSED),
-    input("predicted_parameter_values", Of::Text, "its parameters, a list per step", PARSED),
-    input("gold_actions", Of::Text, "the action of each gold step", GOLD),
-    input("gold_object_names", Of::Text, "its objects, a list per step", GOLD),
-    input("gold_parameter_values", Of::Text, "its parameters, a list per step", GOLD),
+    pairs("predicted_object_names", Of::Text, "its objects, a list per step", PARSED),
+    pairs("predicted_parameter_values", Of::Text, "its parameters, a list per step", PARSED),
+    items("gold_actions", Of::Text, "the action of each gold step", GOLD),
+    pairs("gold_object_names", Of::Text, "its objects, a list per step", GOLD),
+    pairs("gold_parameter_values", Of::Text, "its parameters, a list per step", GOLD),
     input(
         "format_valid",
         Of::Flag,
