@@ -169,7 +169,10 @@ pub struct RecipesArguments {
 #[derive(Debug, Args)]
 pub struct ExplainArguments {
     /// Name of the recipe
-    pub recipe: String,
+    #[arg(required_unless_present = "expr", conflicts_with = "expr")]
+    pub recipe: Option<String>,
+    #[command(flatten)]
+    pub programs: Programs,
     #[command(flatten)]
     pub settings: Settings,
     /// Check it against the columns of this dataset or file
@@ -295,10 +298,42 @@ pub struct SqlArguments {
 #[derive(Debug, Args)]
 pub struct Recipes {
     /// Names of recipes, separated by commas
-    #[arg(long = "recipe", value_name = "NAME", value_delimiter = ',', required = true)]
+    #[arg(long = "recipe", value_name = "NAME", value_delimiter = ',', required_unless_present = "expr")]
     pub names: Vec<String>,
     #[command(flatten)]
+    pub programs: Programs,
+    #[command(flatten)]
     pub settings: Settings,
+}
+
+impl Recipes {
+    /// The recipes and programs that were chosen.
+    pub fn count(&self) -> usize {
+        self.names.len() + self.programs.expr.len()
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Programs {
+    /// A recipe of your own, such as 'advantage = reward - mean(reward, by(group))'; what `explain`
+    /// prints can be given here
+    #[arg(long, value_name = "PROGRAM")]
+    pub expr: Vec<String>,
+    /// Name of that recipe, one for each --expr [default: expr]
+    #[arg(long, value_name = "NAME", requires = "expr")]
+    pub name: Vec<String>,
+}
+
+impl Programs {
+    /// Every program with its name.
+    pub fn named(&self) -> Result<Vec<(&str, &str)>> {
+        let names = match (self.expr.len(), self.name.as_slice()) {
+            (0 | 1, []) => vec!["expr"],
+            (programs, names) if programs == names.len() => names.iter().map(String::as_str).collect(),
+            _ => return Err(Error::usage("programs and names do not pair", "give each --expr a --name")),
+        };
+        Ok(names.into_iter().zip(self.expr.iter().map(String::as_str)).collect())
+    }
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ pub fn near_names<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> V
     let mut near: Vec<(usize, &str)> = known
         .into_iter()
         .map(|known| (strsim::osa_distance(name, known), known))
-        .filter(|(distance, known)| *distance <= 1 + name.len() / 3 || known.contains(name))
+        .filter(|(distance, known)| *distance <= 1 + name.len() / 4 || name.len() > 2 && known.contains(name))
         .collect();
     near.sort_unstable();
     near.dedup();

@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments, own: &CompareArguments) -> Result<()> {
     let mut output = Output::new();
     for query in [EACH, PAIRS] {
         let rows = catalog.stream(&format!("{means} {query}"), &sql_options(&catalog))?;
-        if query == EACH || own.recipes.names.len() > 1 {
+        if query == EACH || own.recipes.count() > 1 {
             format::write(Format::Table, &rows.schema(), rows, &mut output)?;
         }
     }

@@ -4,14 +4,25 @@ use meed::catalog::Catalog;
 use meed::pipelines::Description;
 use meed::pipelines::description::{Need, ReadColumn};
 use meed::pipelines::presets::PRESETS;
+use meed::pipelines::stored::RecipeSettings;
 use meed::{Address, Result, recipe, rollout_schema, settings_of};
 
 use crate::arguments::{Arguments, ExplainArguments};
 use crate::output::{Output, columns};
 
 pub fn run(arguments: &Arguments, own: &ExplainArguments) -> Result<()> {
-    let recipe = recipe(&own.recipe)?;
-    let chosen = settings_of(&[recipe], &own.settings.set)?.remove(0);
+    let mut chosen = Vec::new();
+    if let Some(name) = &own.recipe {
+        chosen.push(RecipeSettings::from(&recipe(name)?));
+    }
+    for (name, program) in own.programs.named()? {
+        chosen.push(RecipeSettings::program(name, program)?);
+    }
+    settings_of(chosen, &own.settings.set)?.iter().try_for_each(|one| explain(arguments, own, one))
+}
+
+fn explain(arguments: &Arguments, own: &ExplainArguments, chosen: &RecipeSettings) -> Result<()> {
+    let recipe = &chosen.recipe;
     let schema = match &own.from {
         None => None,
         Some(from) => {
@@ -32,7 +43,10 @@ pub fn run(arguments: &Arguments, own: &ExplainArguments) -> Result<()> {
 fn text(recipe: &Description, has: impl Fn(&str) -> Option<bool>) -> String {
     let mut text = head(recipe);
     text.push_str(&inputs(&recipe.inputs, has));
-    text.push_str(&parameters(recipe));
+    // The only parameter of a program of one's own is its text.
+    if !recipe.citation.is_empty() {
+        text.push_str(&parameters(recipe));
+    }
     text.push_str("\ncredit\n");
     recipe.credit.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
     for operator in &recipe.operators {
@@ -50,7 +64,7 @@ fn head(recipe: &Description) -> String {
     let lines = [
         ("formula", recipe.formula.to_owned()),
         ("citation", recipe.citation.to_owned()),
-        ("fidelity", recipe.fidelity.to_owned()),
+        ("fidelity", if recipe.citation.is_empty() { String::new() } else { recipe.fidelity.to_owned() }),
         ("deviates", recipe.deviations.to_owned()),
         ("gives", recipe.kind.to_owned()),
         ("objective", objective.unwrap_or_default()),

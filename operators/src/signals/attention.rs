@@ -11,7 +11,7 @@ use super::{AddSignals, is_given};
 use crate::columns::list_of;
 use crate::credit::{TOKEN, Unit};
 use crate::judge::attention::{Triangle, flow, future_influence, look_back, question_and_answer};
-use crate::{Error, Result};
+use crate::{Error, Place, Result};
 
 /// The mean attention of the heads that look near.
 pub const LOCAL: &str = "attention_local";
@@ -157,7 +157,11 @@ impl AddSignals for AttentionFlow {
 fn answers(unit: &Unit, name: &str, mask: &BooleanArray) -> Result<BooleanArray> {
     let list = unit.list(name).ok_or_else(|| missing("attention_flow", name))?;
     let flags = list.values().as_boolean_opt().ok_or_else(|| {
-        Error::data(unit.place(0, name), "is no list of flags", "mark the answer with true and false")
+        Error::data(
+            Place::default().column(name),
+            "is no list of flags",
+            "mark the answer with true and false",
+        )
     })?;
     let tokens = unit.extent(&TOKEN)?;
     let mut answer = vec![false; mask.len()];

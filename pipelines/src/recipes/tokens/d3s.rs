@@ -47,7 +47,7 @@ pub const D3S: Recipe = Recipe {
         let credit = Credit::new()
             .define("group_advantage", group_advantage(parameters, signal("reward"))?)
             .define("selected", selected(parameters)?)
-            .define("weights", kept(parameters)?);
+            .weights(kept(parameters)?);
         Ok(credit.advantage(advantage()).into())
     },
     ..ADVANTAGE

@@ -28,14 +28,20 @@ const INPUTS: &[Input] = &[
     input(
         "token_certainties",
         Of::Number,
-        "logsumexp minus mean of the logits over the vocabulary, or token_vocab_logits with the logits",
-        "the sampler or a forward pass that keeps logits; import rollouts that carry them",
+        "logsumexp minus mean of the logits over the vocabulary",
+        "a forward pass that keeps logits; import rollouts that carry them",
+    ),
+    input(
+        "token_vocab_logits",
+        Of::Number,
+        "logits over the vocabulary, where token_certainties are not given",
+        "a forward pass that keeps logits; import rollouts that carry them, or token_certainties",
     ),
     input(
         "token_logits",
         Of::Number,
         "raw logit of the sampled token",
-        "the sampler or a forward pass that keeps logits; import rollouts that carry them",
+        "a forward pass that keeps logits; import rollouts that carry them",
     ),
 ];
 

@@ -1,5 +1,7 @@
 //! VPR: the section's check, the other normalisation, the turn where there are no states.
 
+use std::f64::consts::SQRT_2;
+
 use serde_json::{Value, json};
 
 use crate::support::{advantages, close, given, in_loss, list, signal, try_given};
@@ -39,7 +41,7 @@ fn the_sections_check() {
 fn each_state_by_its_own_deviation() {
     let given = given("vpr", json!({"normalization": "group_whiten"}), states());
     let advantage = |state: &str| of_state(state, |id| advantages(&given, id));
-    close(&advantage("s1"), &[1.4142135, 0.0, -1.4142135, 0.0]);
+    close(&advantage("s1"), &[SQRT_2, 0.0, -SQRT_2, 0.0]);
     close(&advantage("s2"), &[0.0; 4]);
     close(&advantages(&given, "lone"), &[0.0]);
     close(&list(&given, "lone", "token_weights"), &[1.0]);
