@@ -32,12 +32,7 @@ pub enum Command {
     Import(ImportArguments),
     Assign(AssignArguments),
     Judge(JudgeArguments),
-    /// List the recipes
-    Recipes {
-        /// As a JSON array, with parameters
-        #[arg(long)]
-        json: bool,
-    },
+    Recipes(RecipesArguments),
     Explain(ExplainArguments),
     Train(Box<TrainArguments>),
     Compare(CompareArguments),
@@ -159,11 +154,25 @@ pub struct JudgeArguments {
     pub timely: Vec<String>,
 }
 
-/// Explain a recipe: formula, parameters, and the credit expressions that it is made of
+/// List the recipes
+#[derive(Debug, Args)]
+pub struct RecipesArguments {
+    /// As a JSON array, with parameters, columns, reach, objective and fidelity
+    #[arg(long)]
+    pub json: bool,
+    /// As the document that docs/recipes.md is
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+}
+
+/// Explain a recipe: formula, the columns that it needs, parameters, and the credit expressions that it is made of
 #[derive(Debug, Args)]
 pub struct ExplainArguments {
     /// Name of the recipe
-    pub recipe: String,
+    #[arg(required_unless_present = "expr", conflicts_with = "expr")]
+    pub recipe: Option<String>,
+    #[command(flatten)]
+    pub programs: Programs,
     #[command(flatten)]
     pub settings: Settings,
     /// Check it against the columns of this dataset or file
@@ -308,16 +317,41 @@ pub struct SqlArguments {
     pub format: RowFormat,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Recipes {
     /// Names of recipes, separated by commas
-    #[arg(long = "recipe", value_name = "NAME", value_delimiter = ',', required = true)]
+    #[arg(long = "recipe", value_name = "NAME", value_delimiter = ',', required_unless_present = "expr")]
     pub names: Vec<String>,
+    #[command(flatten)]
+    pub programs: Programs,
     #[command(flatten)]
     pub settings: Settings,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
+pub struct Programs {
+    /// A recipe of your own, such as 'advantage = reward - mean(reward, by(group))'; what `explain`
+    /// prints can be given here
+    #[arg(long, value_name = "PROGRAM")]
+    pub expr: Vec<String>,
+    /// Name of that recipe, one for each --expr [default: expr]
+    #[arg(long, value_name = "NAME", requires = "expr")]
+    pub name: Vec<String>,
+}
+
+impl Programs {
+    /// Every program with its name.
+    pub fn named(&self) -> Result<Vec<(&str, &str)>> {
+        let names = match (self.expr.len(), self.name.as_slice()) {
+            (0 | 1, []) => vec!["expr"],
+            (programs, names) if programs == names.len() => names.iter().map(String::as_str).collect(),
+            _ => return Err(Error::usage("programs and names do not pair", "give each --expr a --name")),
+        };
+        Ok(names.into_iter().zip(self.expr.iter().map(String::as_str)).collect())
+    }
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct Settings {
     /// Set a parameter of every recipe that has it, or of one (<recipe>.<key>=<value>), or bind a
     /// signal that a recipe reads to another column

@@ -1,6 +1,6 @@
 //! Settings of several recipes at once: `key` for all that know it, `recipe.key` for one.
 
-use meed_operators::{Error, Result};
+use meed_operators::{Error, Result, near_names};
 use meed_pipelines::Recipe;
 use meed_pipelines::stored::RecipeSettings;
 use serde_json::Value;
@@ -13,23 +13,26 @@ use serde_json::Value;
 /// # Errors
 /// No recipe, a recipe twice, a setting that no recipe knows (the hint has near names), or a value
 /// that a recipe refuses.
-pub fn settings_of(recipes: &[Recipe], settings: &[(String, Value)]) -> Result<Vec<RecipeSettings>> {
-    if recipes.is_empty() {
+pub fn settings_of(
+    mut chosen: Vec<RecipeSettings>,
+    settings: &[(String, Value)],
+) -> Result<Vec<RecipeSettings>> {
+    if chosen.is_empty() {
         return Err(Error::usage("no recipe was chosen", "`meed recipes` lists them"));
     }
-    for (index, recipe) in recipes.iter().enumerate() {
-        if recipes[..index].iter().any(|other| other.name == recipe.name) {
+    for (index, one) in chosen.iter().enumerate() {
+        let name = one.recipe.name;
+        if chosen[..index].iter().any(|other| other.recipe.name == name) {
             return Err(Error::usage(
-                format!("recipe {} is chosen twice", recipe.name),
+                format!("recipe {name} is chosen twice"),
                 "one run has one row per rollout and recipe; use one run for each setting",
             ));
         }
     }
-    let mut chosen: Vec<RecipeSettings> = recipes.iter().map(RecipeSettings::from).collect();
     // Bindings come last, because parameters decide which signals a recipe reads.
     let is_parameter = |(key, _): &&(String, Value)| {
         let (_, key) = split(key);
-        recipes.iter().any(|recipe| declares(recipe, key))
+        chosen.iter().any(|one| declares(&one.recipe, key))
     };
     let (parameters, bindings): (Vec<_>, Vec<_>) = settings.iter().partition(is_parameter);
     for (key, value) in parameters.into_iter().chain(bindings) {
@@ -94,16 +97,8 @@ fn binds(one: &RecipeSettings, setting: &(String, Value)) -> bool {
 
 fn unknown(chosen: &[RecipeSettings], key: &str) -> Error {
     let names: Vec<&str> = chosen.iter().map(|one| one.recipe.name).collect();
-    let mut near: Vec<(usize, &str)> = chosen
-        .iter()
-        .flat_map(|one| one.recipe.parameters.iter().copied().flatten())
-        .map(|parameter| (strsim::osa_distance(key, parameter.name), parameter.name))
-        .filter(|(distance, name)| *distance <= 1 + key.len() / 3 || name.contains(key))
-        .collect();
-    near.sort_unstable();
-    near.dedup();
-    near.truncate(3);
-    let near: Vec<&str> = near.into_iter().map(|(_, name)| name).collect();
+    let declared = chosen.iter().flat_map(|one| one.recipe.parameters.iter().copied().flatten());
+    let near = near_names(key, declared.map(|parameter| parameter.name));
     let list = format!("`meed explain {}` lists what can be set", names[0]);
     Error::usage(
         format!("no parameter or input `{key}` in {}", names.join(", ")),

@@ -7,6 +7,7 @@ mod error;
 pub mod judge;
 #[cfg(feature = "model")]
 pub mod model;
+mod near;
 pub mod objectives;
 pub mod policy;
 pub mod random;
@@ -15,3 +16,4 @@ pub mod signals;
 pub mod update;
 
 pub use error::{Error, Place, Result};
+pub use near::near_names;

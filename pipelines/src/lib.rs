@@ -2,14 +2,17 @@
 //! train on.
 
 pub mod comparison;
+pub mod description;
 pub mod inputs;
 pub mod judges;
 pub mod live;
 mod memory;
+pub mod metrics;
 pub mod objectives;
 pub mod parameters;
 mod parts;
 pub mod presets;
+mod program;
 pub mod ready;
 pub mod recipe;
 pub mod recipes;
@@ -17,7 +20,8 @@ pub mod stored;
 pub mod tasks;
 pub mod vocabulary;
 
-pub use inputs::{Input, Of, input};
+pub use description::Description;
+pub use inputs::{Input, Of, input, items, pairs};
 pub use judges::{JUDGES, JudgeDefinition, find_judge, make_judges};
 pub use memory::{Earlier, InMemory};
 pub use objectives::{NamedObjective, OBJECTIVES, find_objective};

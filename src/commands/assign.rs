@@ -49,6 +49,9 @@ pub fn with_recipes(mut pipeline: Pipeline, chosen: &Recipes) -> Result<Pipeline
     for name in &chosen.names {
         pipeline = pipeline.assign(recipe(name.trim())?);
     }
+    for (name, program) in chosen.programs.named()? {
+        pipeline = pipeline.assign_program(name, program)?;
+    }
     for (key, value) in &chosen.settings.set {
         pipeline = pipeline.set(key, value.clone());
     }

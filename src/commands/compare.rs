@@ -16,7 +16,7 @@ pub fn run(arguments: &Arguments, own: &CompareArguments) -> Result<()> {
     let is_of_judge = |key: &str| key.split_once('.').is_some_and(|(name, _)| judges.contains(&name));
     let (of_judges, set): (Vec<_>, Vec<_>) =
         own.recipes.settings.set.iter().cloned().partition(|(key, _)| is_of_judge(key));
-    let recipes = Recipes { names: own.recipes.names.clone(), settings: Settings { set } };
+    let recipes = Recipes { settings: Settings { set }, ..own.recipes.clone() };
     let shows = own.out.is_some() || own.format == NumberFormat::Json;
     let mut options = CompareOptions {
         judges: make_judges(&judges, &of_judges)?,

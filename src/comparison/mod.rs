@@ -95,7 +95,7 @@ impl Pipeline {
     /// As [`Pipeline::run`], but for targets; judges that cannot be asked.
     pub fn compare(self, options: CompareOptions) -> Result<ComparisonReport> {
         let began = Instant::now();
-        let chosen = settings_of(&self.recipes, &self.settings)?;
+        let chosen = settings_of(self.recipes.clone(), &self.settings)?;
         chosen.iter().try_for_each(|one| refuse_other_kinds(&one.recipe))?;
         self.run.options.check()?;
         let recipes = chosen.iter().map(|one| {

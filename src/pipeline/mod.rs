@@ -9,6 +9,7 @@ use meed_operators::Result;
 use meed_operators::engine::{Sink, Source};
 use meed_pipelines::Recipe;
 use meed_pipelines::recipe::ADVANTAGE;
+use meed_pipelines::stored::RecipeSettings;
 use serde_json::Value;
 
 use crate::address::Address;
@@ -50,7 +51,7 @@ pub type Notes = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Pipeline {
     from: Origin,
     to: Option<Target>,
-    pub(crate) recipes: Vec<Recipe>,
+    pub(crate) recipes: Vec<RecipeSettings>,
     pub(crate) settings: Vec<(String, Value)>,
     scores: Vec<Address>,
     new_run: bool,
@@ -110,8 +111,28 @@ impl Pipeline {
 
     /// Adds a recipe. The data is read once for all of them.
     pub fn assign(mut self, recipe: impl std::borrow::Borrow<Recipe>) -> Self {
-        self.recipes.push(*recipe.borrow());
+        self.recipes.push(RecipeSettings::from(recipe.borrow()));
         self
+    }
+
+    /// Adds a recipe that is a credit program in text, under a name of its own; `docs/expressions.md`
+    /// describes the language. Its rows carry the text in `parameters`.
+    ///
+    /// ```
+    /// use meed::prelude::*;
+    /// let pipeline = Pipeline::from("rollouts.parquet")?
+    ///     .assign_program("centred", "advantage = reward - mean(reward, by(group))")?;
+    ///
+    /// let error = pipeline.assign_program("typo", "advantage = reward - mean(reward)").err().expect("an error");
+    /// assert!(error.to_string().starts_with("line 1, column 33: expected `,`, found `)`"));
+    /// # Ok::<(), meed::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A text that is no program or defines no advantage, with the place, and a name that is taken.
+    pub fn assign_program(mut self, name: &str, program: &str) -> Result<Self> {
+        self.recipes.push(RecipeSettings::program(name, program)?);
+        Ok(self)
     }
 
     /// Sets a parameter: `key` of every recipe that has it, `recipe.key` of one. A key that is a

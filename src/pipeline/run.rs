@@ -25,7 +25,7 @@ impl Pipeline {
     /// Usage: unknown parameters, no target, a target that is the input. Data: a column that a
     /// recipe needs is missing, rows that break an invariant. Anything that fails on the way.
     pub fn run(self) -> Result<PipelineReport> {
-        let chosen = settings_of(&self.recipes, &self.settings)?;
+        let chosen = settings_of(self.recipes.clone(), &self.settings)?;
         for one in &chosen {
             refuse_other_kinds(&one.recipe)?;
         }

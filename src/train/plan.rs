@@ -24,7 +24,7 @@ impl Train {
     pub(super) fn recipe_settings(&self) -> Result<RecipeSettings> {
         let own: Vec<(String, Value)> =
             self.settings.iter().filter(|(key, _)| !key.starts_with(OBJECTIVE)).cloned().collect();
-        let chosen = settings_of(&[recipe(&self.recipe)?], &own)?;
+        let chosen = settings_of(vec![RecipeSettings::from(&recipe(&self.recipe)?)], &own)?;
         chosen.into_iter().next().ok_or_else(|| Error::usage("no recipe was chosen", "name one"))
     }
 

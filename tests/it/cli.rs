@@ -5,6 +5,7 @@ mod asking;
 mod assigning;
 mod bad_input;
 mod comparing;
+mod expressions;
 mod importing;
 mod judging;
 

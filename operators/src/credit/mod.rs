@@ -11,6 +11,7 @@ mod expression;
 mod level;
 mod load;
 mod order;
+mod parse;
 mod pieces;
 mod print;
 mod program;

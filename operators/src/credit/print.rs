@@ -5,10 +5,11 @@ use std::fmt::{self, Display, Formatter};
 use super::expression::{
     By, Expr, Function, Members, Node, Operator, Position, Reduction, Running, Scope, Statistic,
 };
-use super::level::ROLLOUT;
+use super::level::{Level, ROLLOUT};
+use super::parse::is_word;
 
 impl Operator {
-    fn symbol(self) -> (&'static str, u8) {
+    pub(super) fn symbol(self) -> (&'static str, u8) {
         match self {
             Operator::Or => ("or", 1),
             Operator::And => ("and", 2),
@@ -27,9 +28,14 @@ impl Operator {
             Operator::Maximum => ("max", 9),
         }
     }
+
+    /// Whether `a + b + c` means `(a + b) + c`; without parentheses, `a < b < c` means nothing.
+    pub(super) fn is_chained(self) -> bool {
+        !matches!(self.symbol().1, 3 | 6)
+    }
 }
 
-fn function(function: Function) -> &'static str {
+pub(super) fn function(function: Function) -> &'static str {
     match function {
         Function::Negate => "-",
         Function::Absolute => "abs",
@@ -49,7 +55,7 @@ fn function(function: Function) -> &'static str {
     }
 }
 
-fn running(running: Running) -> &'static str {
+pub(super) fn running(running: Running) -> &'static str {
     match running {
         Running::Sum => "sum",
         Running::Mean => "mean",
@@ -59,7 +65,7 @@ fn running(running: Running) -> &'static str {
     }
 }
 
-fn reduction(reduction: Reduction) -> &'static str {
+pub(super) fn reduction(reduction: Reduction) -> &'static str {
     match reduction {
         Reduction::Sum => "sum",
         Reduction::Mean => "mean",
@@ -132,32 +138,58 @@ fn write_below(f: &mut Formatter<'_>, x: &Expr, strength: u8) -> fmt::Result {
     let weaker = match x.node() {
         Node::Combine { operator, .. } => operator.symbol().1 < strength,
         Node::Apply { function: Function::Negate, .. } => strength > 5,
-        Node::Value { value } => *value < 0.0 && strength > 5,
+        Node::Value { value } => value.is_sign_negative() && strength > 5,
         _ => false,
     };
     if weaker { write!(f, "({x})") } else { write!(f, "{x}") }
 }
 
+/// A name as it is, or in backticks where it would read as something else.
+pub(super) fn write_name(f: &mut Formatter<'_>, name: &str) -> fmt::Result {
+    if is_word(name) {
+        return f.write_str(name);
+    }
+    write!(f, "`{}`", name.escape_debug().to_string().replace('`', "\\`"))
+}
+
+/// The name of a level in an expression.
+struct In<'a>(&'a Level);
+
+impl Display for In<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let name = self.0.name();
+        if name.split('.').all(is_word) { f.write_str(name) } else { write_name(f, name) }
+    }
+}
+
+fn kind(kind: &str) -> String {
+    if is_word(kind) { kind.to_owned() } else { format!("{kind:?}") }
+}
+
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.node() {
-            Node::Signal { name } => f.write_str(name),
+            Node::Signal { name } => write_name(f, name),
             Node::Value { value } => write!(f, "{value}"),
             Node::Text { text } => write!(f, "{text:?}"),
-            Node::Values { level, values } => write!(f, "values({level}, {values:?})"),
+            Node::Values { level, values } => write!(f, "values({}, {values:?})", In(level)),
             Node::IfPresent { x, otherwise } => write!(f, "if_present({x}, {otherwise})"),
-            Node::Index { level, within } if *within == ROLLOUT => write!(f, "index({level})"),
-            Node::Index { level, within } => write!(f, "index({level}, within {within})"),
-            Node::Count { level, within } if *within == ROLLOUT => write!(f, "count({level})"),
-            Node::Count { level, within } => write!(f, "count({level}, within {within})"),
+            Node::Index { level, within } if *within == ROLLOUT => write!(f, "index({})", In(level)),
+            Node::Index { level, within } => write!(f, "index({}, within {})", In(level), In(within)),
+            Node::Count { level, within } if *within == ROLLOUT => write!(f, "count({})", In(level)),
+            Node::Count { level, within } => write!(f, "count({}, within {})", In(level), In(within)),
             Node::Mask => f.write_str("mask()"),
-            Node::Policy { level } => write!(f, "policy({level})"),
-            Node::Kind { level, kinds } => write!(f, "kind({level}, {{{}}})", kinds.join(", ")),
+            Node::Policy { level } => write!(f, "policy({})", In(level)),
+            Node::Kind { level, kinds } => {
+                let kinds: Vec<String> = kinds.iter().map(|name| kind(name)).collect();
+                write!(f, "kind({}, {{{}}})", In(level), kinds.join(", "))
+            }
             Node::Progress { start, end } => write!(f, "progress({start}, {end})"),
-            Node::Random { level, seed } => write!(f, "random({level}, {seed})"),
+            Node::Random { level, seed } => write!(f, "random({}, {seed})", In(level)),
             Node::Apply { function: Function::Negate, x } => {
+                // `-1` is a number, and `-a * b` is `(-a) * b`.
                 f.write_str("-")?;
-                write_below(f, x, 5)
+                if matches!(x.node(), Node::Value { .. }) { write!(f, "({x})") } else { write_below(f, x, 6) }
             }
             Node::Apply { function: name, x } => write!(f, "{}({x})", function(*name)),
             Node::Combine { operator, a, b } => {
@@ -165,7 +197,7 @@ impl Display for Expr {
                 if strength == 9 {
                     return write!(f, "{symbol}({a}, {b})");
                 }
-                write_below(f, a, strength)?;
+                write_below(f, a, if operator.is_chained() { strength } else { strength + 1 })?;
                 write!(f, " {symbol} ")?;
                 write_below(f, b, strength + 1)
             }
@@ -202,7 +234,7 @@ impl Display for Expr {
                 f.write_str(")")
             }
             Node::Reduce { x, level, reduction: what, weights, members, empty } => {
-                write!(f, "reduce({x}, {level}, {}", reduction(*what))?;
+                write!(f, "reduce({x}, {}, {}", In(level), reduction(*what))?;
                 optional(f, "weights", weights)?;
                 write_members(f, members)?;
                 if let Some(empty) = empty {
@@ -216,12 +248,12 @@ impl Display for Expr {
                     Position::First => ", first",
                     Position::Last => ", last",
                 };
-                write!(f, "spread({x}, {level}{position}")?;
+                write!(f, "spread({x}, {}{position}", In(level))?;
                 write_members(f, members)?;
                 f.write_str(")")
             }
             Node::Place { x, level, position, reduction: what } => {
-                write!(f, "place({x}, {level}, {position}, {})", reduction(*what))
+                write!(f, "place({x}, {}, {position}, {})", In(level), reduction(*what))
             }
             Node::Aggregate { x, statistic, by, members, weights, once_per, others } => {
                 write!(f, "{statistic}({x}, {by}")?;

@@ -10,6 +10,7 @@
     clippy::unwrap_used
 )]
 
+mod any;
 mod arrays;
 mod checker;
 mod data;
@@ -20,6 +21,7 @@ mod generator;
 mod laws;
 mod naive;
 mod operators;
+mod parsing;
 mod primitives;
 mod printing;
 mod program;

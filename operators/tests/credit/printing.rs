@@ -106,13 +106,19 @@ fn parentheses_where_they_matter() {
         ((a() + b()) * c(), "(a + b) * c"),
         (a() / (b() * c()), "a / (b * c)"),
         (a().power(b().power(c())), "a ^ (b ^ c)"),
+        ((a().power(b())).power(c()), "(a ^ b) ^ c"),
         (-(a() + b()), "-(a + b)"),
+        (-(a() * b()), "-(a * b)"),
+        ((-a()) * b(), "-a * b"),
+        (a() * -b(), "a * (-b)"),
+        (-(-a()), "-(-a)"),
+        (-value(1.0), "-(1)"),
         ((-a()).power(2.0), "(-a) ^ 2"),
         (-(a().power(2.0)), "-a ^ 2"),
         (value(-1.0).power(a()), "(-1) ^ a"),
         (-(value(1.0).power(a())), "-1 ^ a"),
         (a().equals(b()).and(c().less(1.0)).negated(), "not(a == b and c < 1)"),
-        (a().less(b()).equals(c().less(1.0)), "a < b == (c < 1)"),
+        (a().less(b()).equals(c().less(1.0)), "(a < b) == (c < 1)"),
     ];
     for (expr, wanted) in cases {
         assert_eq!(expr.to_string(), wanted);

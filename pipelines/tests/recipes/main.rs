@@ -7,6 +7,7 @@ mod load;
 mod outcome;
 mod passes;
 mod process;
+mod programs;
 mod rewards;
 mod support;
 mod tokens;
