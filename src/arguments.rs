@@ -32,12 +32,7 @@ pub enum Command {
     Import(ImportArguments),
     Assign(AssignArguments),
     Judge(JudgeArguments),
-    /// List the recipes
-    Recipes {
-        /// As a JSON array, with parameters
-        #[arg(long)]
-        json: bool,
-    },
+    Recipes(RecipesArguments),
     Explain(ExplainArguments),
     Train(Box<TrainArguments>),
     Compare(CompareArguments),
@@ -159,7 +154,18 @@ pub struct JudgeArguments {
     pub timely: Vec<String>,
 }
 
-/// Explain a recipe: formula, parameters, and the credit expressions that it is made of
+/// List the recipes
+#[derive(Debug, Args)]
+pub struct RecipesArguments {
+    /// As a JSON array, with parameters, columns, reach, objective and fidelity
+    #[arg(long)]
+    pub json: bool,
+    /// As the document that docs/recipes.md is
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+}
+
+/// Explain a recipe: formula, the columns that it needs, parameters, and the credit expressions that it is made of
 #[derive(Debug, Args)]
 pub struct ExplainArguments {
     /// Name of the recipe

@@ -1,10 +1,12 @@
 //! Recipes and objectives, one file each, the stored and live pipelines that apply them, and tasks to
 //! train on.
 
+pub mod description;
 pub mod inputs;
 pub mod judges;
 pub mod live;
 mod memory;
+pub mod metrics;
 pub mod objectives;
 pub mod parameters;
 mod parts;
@@ -17,7 +19,8 @@ pub mod stored;
 pub mod tasks;
 pub mod vocabulary;
 
-pub use inputs::{Input, Of, input};
+pub use description::Description;
+pub use inputs::{Input, Of, input, items, pairs};
 pub use judges::{JUDGES, JudgeDefinition, find_judge, make_judges};
 pub use memory::{Earlier, InMemory};
 pub use objectives::{NamedObjective, OBJECTIVES, find_objective};

@@ -6,7 +6,7 @@ use meed_operators::{Error, Result};
 use serde_json::Value;
 
 /// One parameter of a recipe.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parameter {
     /// Its name, as in the golden vectors.
     pub name: &'static str,

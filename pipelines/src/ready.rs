@@ -1,9 +1,10 @@
 //! A recipe made ready for the data: what it looks at in which pass, and how it assigns credit then.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Field, Schema};
 use meed_operators::credit::{
     ADVANTAGE, Assigned, Assignment, BatchStatistics, Checked, Evaluated, Partial, Reach, SignalSchema, Unit,
     evaluate,
@@ -11,6 +12,8 @@ use meed_operators::credit::{
 use meed_operators::signals::{AddSignals, GatherSignals, Told, add_signals, widened};
 use meed_operators::{Error, Result, signals};
 use serde::{Deserialize, Serialize};
+
+use crate::recipe::Plan;
 
 /// A recipe, checked against a schema.
 pub struct Ready {
@@ -60,15 +63,11 @@ impl Ready {
     /// # Errors
     /// A signal that is missing, with what would provide it; an expression that does not fit; inputs of an
     /// operator over the iteration that look further than a group.
-    pub fn new(
-        recipe: &str,
-        parameters: String,
-        plan: &crate::recipe::Plan,
-        schema: &Schema,
-    ) -> Result<Self> {
+    pub fn new(recipe: &str, parameters: String, plan: &Plan, schema: &Schema) -> Result<Self> {
         let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
         let (mut added, mut columns): (Vec<String>, Vec<String>) = Default::default();
-        for operator in &plan.operators {
+        let operators: Vec<_> = plan.operators.iter().filter(|operator| !operator.given(schema)).collect();
+        for operator in &operators {
             operator.check(recipe, &Schema::new(fields.clone()))?;
             columns.extend(operator.reads().into_iter().filter(|name| !added.contains(name)));
             added.extend(operator.adds().iter().map(|field| field.name().clone()));
@@ -78,7 +77,8 @@ impl Ready {
         for operator in &plan.gathers {
             let known = Schema::new(fields.clone());
             signals::present(recipe, &operator.reads(), &known)?;
-            let inputs = Checked::new(recipe, &operator.inputs(), &SignalSchema::new(&known))?;
+            let mut inputs = Checked::new(recipe, &operator.inputs(), &SignalSchema::new(&known))?;
+            inputs.required.extend(operator.reads());
             if matches!(inputs.reach, Reach::Batch { .. }) {
                 return Err(Error::usage(
                     format!("{recipe}: an input of {} looks at the whole batch", operator.name()),
@@ -96,8 +96,10 @@ impl Ready {
         checked.columns.extend(columns);
         checked.columns.sort();
         checked.columns.dedup();
+        checked.required = required(checked.required, &added, &operators, &gathers);
         let assignment = Assignment { recipe: recipe.to_owned(), parameters, checked };
-        Ok(Ready { assignment, operators: plan.operators.clone(), gathers })
+        let operators = operators.into_iter().cloned().collect();
+        Ok(Ready { assignment, operators, gathers })
     }
 
     /// Number of passes over the data before credit can be assigned.
@@ -204,6 +206,32 @@ impl Ready {
         }
         Ok(unit)
     }
+}
+
+/// Signals without which a rollout cannot take part: what an operator reads in order to add one of them
+/// comes first, so that the reason names what the data lacks.
+fn required(
+    by_credit: Vec<String>,
+    added: &[String],
+    operators: &[&Arc<dyn AddSignals>],
+    gathers: &[Gather],
+) -> Vec<String> {
+    let mut needed: BTreeSet<String> = by_credit.iter().cloned().collect();
+    let needs =
+        |needed: &BTreeSet<String>, adds: Vec<Field>| adds.iter().any(|field| needed.contains(field.name()));
+    for gather in gathers.iter().rev() {
+        if needs(&needed, gather.operator.adds()) {
+            needed.extend(gather.operator.reads().into_iter().chain(gather.inputs.required.iter().cloned()));
+        }
+    }
+    for operator in operators.iter().rev() {
+        if needs(&needed, operator.adds()) {
+            needed.extend(operator.requires());
+        }
+    }
+    needed.retain(|name| !added.contains(name));
+    let of_operators = by_credit.into_iter().filter(|name| added.contains(name));
+    needed.into_iter().chain(of_operators).collect()
 }
 
 impl Gather {

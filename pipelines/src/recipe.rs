@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use meed_operators::credit::Credit;
+use meed_operators::credit::{Credit, provider};
 use meed_operators::signals::{AddSignals, GatherSignals};
 use meed_operators::{Error, Result};
 use serde_json::Value;
 
-use crate::inputs::Input;
+use crate::inputs::{Input, SHARED};
 use crate::parameters::{Parameter, Parameters};
 use crate::presets;
 use crate::program;
@@ -186,18 +186,51 @@ impl Recipe {
     pub fn ready(&self, settings: &[(String, Value)], schema: &arrow::datatypes::Schema) -> Result<Ready> {
         let (parameters, plan) = self.set(settings)?;
         let ready = Ready::new(self.name, parameters.json(), &plan, schema);
-        ready.map_err(|error| program::pointed(self.with_provider(error), self, settings, schema))
+        let explained = |error| self.with_provider(error, schema);
+        ready.map_err(|error| program::pointed(explained(error), self, settings, schema))
     }
 
-    /// A missing column that the recipe declares comes with what the recipe says would provide it.
-    fn with_provider(&self, error: Error) -> Error {
+    /// A missing column comes with what the recipe, or the list of shared columns, says would provide it; a
+    /// missing level, or one whose elements nothing places on tokens, by the column that is missing.
+    fn with_provider(&self, error: Error, schema: &arrow::datatypes::Schema) -> Error {
+        let lacks = |input: &Input| schema.column_with_name(input.column).is_none();
+        let of_level = |level: &str, input: &Input| {
+            input.column.strip_prefix(level).is_some_and(|rest| rest.starts_with('_'))
+        };
         match error {
             Error::MissingSignal { recipe, signal, hint } => {
-                let declared = self.inputs().find(|input| input.column == signal);
-                let hint = declared.map_or(hint, |input| format!("{}: {}", input.meaning, input.provider));
-                Error::MissingSignal { recipe, signal, hint }
+                let level = signal.strip_suffix("_…");
+                let declared = match level {
+                    Some(level) => self.inputs().find(|input| of_level(level, input) && lacks(input)),
+                    None => self.inputs().chain(SHARED).find(|input| input.column == signal),
+                };
+                match (declared, level) {
+                    (Some(input), _) => missing(recipe, input),
+                    (None, Some("step" | "turn")) => Error::MissingSignal {
+                        recipe,
+                        signal: "step_ends".to_owned(),
+                        hint: provider("step_ends").to_owned(),
+                    },
+                    (None, _) => Error::MissingSignal { recipe, signal, hint },
+                }
+            }
+            Error::Expression { expression, message, hint } => {
+                let mut ends = self.inputs().filter(|input| input.column.ends_with("_ends") && lacks(input));
+                let about = |input: &&Input| {
+                    let level = input.column.trim_end_matches("_ends");
+                    message.split(|c: char| !c.is_alphanumeric()).any(|word| word == level)
+                };
+                match ends.find(|input| about(input)) {
+                    Some(input) => missing(self.name.to_owned(), input),
+                    None => Error::Expression { expression, message, hint },
+                }
             }
             other => other,
         }
     }
+}
+
+fn missing(recipe: String, input: &Input) -> Error {
+    let hint = format!("{}: {}", input.meaning, input.provider);
+    Error::MissingSignal { recipe, signal: input.column.to_owned(), hint }
 }

@@ -1,13 +1,10 @@
 //! `meed explain`: what a recipe is made of, and what it needs.
 
-use std::fmt::Write;
-
 use meed::catalog::Catalog;
-use meed::operators::credit::{Checked, Reach};
-use meed::pipelines::parameters::parse;
+use meed::pipelines::Description;
+use meed::pipelines::description::{Need, ReadColumn};
 use meed::pipelines::presets::PRESETS;
 use meed::pipelines::stored::RecipeSettings;
-use meed::pipelines::{Parameters, Plan, Recipe};
 use meed::{Address, Result, recipe, rollout_schema, settings_of};
 
 use crate::arguments::{Arguments, ExplainArguments};
@@ -26,40 +23,52 @@ pub fn run(arguments: &Arguments, own: &ExplainArguments) -> Result<()> {
 
 fn explain(arguments: &Arguments, own: &ExplainArguments, chosen: &RecipeSettings) -> Result<()> {
     let recipe = &chosen.recipe;
-    let (parameters, plan) = recipe.set(&chosen.settings)?;
-    let checked = match &own.from {
+    let schema = match &own.from {
         None => None,
         Some(from) => {
             let catalog = Catalog::open(&arguments.catalog)?;
-            let schema = rollout_schema(&Address::parse(from)?, &catalog)?;
-            // What the recipe is, is worth reading also where the data lacks a column.
-            Some(recipe.ready(&chosen.settings, &schema).map(|ready| ready.assignment.checked))
+            Some(rollout_schema(&Address::parse(from)?, &catalog)?)
         }
     };
-    let mut text = head(recipe);
-    // The only parameter of a program is its text.
-    if own.recipe.is_some() {
-        text.push_str(&table(recipe, &parameters));
+    let description = recipe.describe(&chosen.settings, schema.as_deref())?;
+    let has = |name: &str| schema.as_ref().map(|schema| schema.column_with_name(name).is_some());
+    Output::new().text(&text(&description, has))?;
+    // What the recipe is, is worth reading also where the data lacks a column.
+    match schema {
+        Some(schema) => recipe.ready(&chosen.settings, &schema).map(|_| ()),
+        None => Ok(()),
     }
-    match &checked {
-        Some(Ok(checked)) => credit(&mut text, &checked.credit.to_string()),
-        _ => credit(&mut text, &plan.credit.to_string()),
-    }
-    operators(&mut text, &plan);
-    if let Some(Ok(checked)) = &checked {
-        needs(&mut text, checked);
-    }
-    Output::new().text(&text)?;
-    checked.transpose().map(|_| ())
 }
 
-fn head(recipe: &Recipe) -> String {
+fn text(recipe: &Description, has: impl Fn(&str) -> Option<bool>) -> String {
+    let mut text = head(recipe);
+    text.push_str(&inputs(&recipe.inputs, has));
+    // The only parameter of a program of one's own is its text.
+    if !recipe.citation.is_empty() {
+        text.push_str(&parameters(recipe));
+    }
+    text.push_str("\ncredit\n");
+    recipe.credit.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
+    for operator in &recipe.operators {
+        let (reads, adds) = (operator.reads.join(", "), operator.adds.join(", "));
+        text.push_str(&format!("\nneeds operator {}: reads {reads}, adds {adds}\n", operator.name));
+    }
+    text
+}
+
+fn head(recipe: &Description) -> String {
+    let objective = recipe.objective.as_ref().map(|objective| {
+        let settings = objective.settings.iter().map(|(name, value)| format!(" {name}={value}"));
+        format!("{}{}", objective.name, settings.collect::<String>())
+    });
     let lines = [
-        ("formula", recipe.formula),
-        ("citation", recipe.citation),
-        ("fidelity", if recipe.citation.is_empty() { "" } else { recipe.fidelity.name() }),
-        ("deviates", recipe.deviations),
-        ("gives", recipe.kind.name()),
+        ("formula", recipe.formula.to_owned()),
+        ("citation", recipe.citation.to_owned()),
+        ("fidelity", if recipe.citation.is_empty() { String::new() } else { recipe.fidelity.to_owned() }),
+        ("deviates", recipe.deviations.to_owned()),
+        ("gives", recipe.kind.to_owned()),
+        ("objective", objective.unwrap_or_default()),
+        ("looks at", recipe.reach.words()),
     ];
     let mut text = format!("{}: {}\n", recipe.name, recipe.title);
     for (what, line) in lines.iter().filter(|(_, line)| !line.is_empty()) {
@@ -68,64 +77,53 @@ fn head(recipe: &Recipe) -> String {
     text
 }
 
-fn table(recipe: &Recipe, parameters: &Parameters) -> String {
-    let declared = recipe.declared();
-    if declared.is_empty() {
+/// The columns; with data, also whether it has them.
+fn inputs(read: &[ReadColumn], has: impl Fn(&str) -> Option<bool>) -> String {
+    if read.is_empty() {
+        return "\nreads no columns beside the keys and token_mask\n".to_owned();
+    }
+    let with_data = has("token_mask").is_some();
+    let mut head = vec!["column", "level", "values", "need"];
+    head.extend(with_data.then_some("data"));
+    head.push("meaning, and what provides it");
+    let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<String>>()];
+    for column in read {
+        let need = match column.need {
+            Need::Required if column.null_leaves_out => "required",
+            Need::Required => "required, may be null",
+            other => other.name(),
+        };
+        let mut row =
+            vec![column.name.clone(), column.level.clone(), column.values.to_owned(), need.to_owned()];
+        row.extend(has(&column.name).map(|has| if has { "has it" } else { "-" }.to_owned()));
+        let parts = [column.meaning, column.provider];
+        row.push(parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; from: "));
+        rows.push(row);
+    }
+    let mut text = format!("\n{}", columns(&rows));
+    if read.iter().any(|column| column.need == Need::Required && column.null_leaves_out) {
+        text.push_str("a rollout with a null in a required column is left out\n");
+    }
+    if read.iter().any(|column| column.need == Need::Substitute) {
+        text.push_str("a substitute is read in the place of a column that the data lacks\n");
+    }
+    text
+}
+
+fn parameters(recipe: &Description) -> String {
+    if recipe.parameters.is_empty() {
         return "\nno parameters\n".to_owned();
     }
     let mut rows = vec![["parameter", "value", "default", "meaning"].map(str::to_owned).to_vec()];
-    for parameter in &declared {
-        let (value, default) = (parameters.get(parameter.name), parse(parameter.default));
-        rows.push(vec![
-            parameter.name.to_owned(),
-            value.to_string(),
-            default.to_string(),
-            parameter.meaning.to_owned(),
-        ]);
+    for parameter in &recipe.parameters {
+        let (value, default) = (parameter.value.to_string(), parameter.default.to_string());
+        rows.push(vec![parameter.name.to_owned(), value, default, parameter.meaning.to_owned()]);
     }
     let mut text = format!("\n{}", columns(&rows));
-    if declared.iter().any(|parameter| parameter.name == "preset") {
+    if recipe.parameters.iter().any(|parameter| parameter.name == "preset") {
         let presets: Vec<Vec<String>> =
             PRESETS.iter().map(|preset| vec![preset.name.to_owned(), preset.meaning.to_owned()]).collect();
         text.push_str(&format!("\npresets\n{}", columns(&presets)));
     }
     text
-}
-
-fn credit(text: &mut String, program: &str) {
-    text.push_str("\ncredit\n");
-    for line in program.lines() {
-        text.push_str(&format!("  {line}\n"));
-    }
-}
-
-fn operators(text: &mut String, plan: &Plan) {
-    for operator in &plan.operators {
-        let adds: Vec<String> = operator.adds().iter().map(|field| field.name().clone()).collect();
-        text.push_str(&format!(
-            "\nneeds operator {}: reads {}, adds {}\n",
-            operator.name(),
-            operator.reads().join(", "),
-            adds.join(", ")
-        ));
-    }
-}
-
-fn needs(text: &mut String, checked: &Checked) {
-    let reach = match checked.reach {
-        Reach::Row => "one rollout".to_owned(),
-        Reach::Group => "one group".to_owned(),
-        Reach::Batch { passes } => {
-            format!("one iteration, in {passes} passes over the data before the main one")
-        }
-    };
-    // Writing to a string does not fail.
-    let _ = writeln!(text, "\nlooks at  {reach}\nreads     {}", checked.columns.join(", "));
-    if !checked.required.is_empty() {
-        let _ = writeln!(
-            text,
-            "requires  {} (a rollout with a null there is left out)",
-            checked.required.join(", ")
-        );
-    }
 }

@@ -21,7 +21,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Command::Import(own) => import::run(arguments, own),
         Command::Assign(own) => assign::run(arguments, own),
         Command::Judge(own) => judge::run(arguments, own),
-        Command::Recipes { json } => recipes::run(*json),
+        Command::Recipes(own) => recipes::run(own),
         Command::Explain(own) => explain::run(arguments, own),
         Command::Compare(own) => compare::run(arguments, own),
         Command::Train(own) => train::run(arguments, own),

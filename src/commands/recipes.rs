@@ -1,38 +1,28 @@
 //! `meed recipes`: the list of recipes.
 
-use meed::Result;
-use meed::pipelines::parameters::parse;
-use meed::pipelines::{Recipe, recipes};
-use serde_json::{Value, json};
+use meed::pipelines::{Description, description, recipes};
+use meed::{Error, Result};
 
+use crate::arguments::RecipesArguments;
 use crate::output::{Output, columns};
 
-pub fn run(as_json: bool) -> Result<()> {
-    if as_json {
-        let all: Vec<Value> = recipes().map(describe).collect();
-        return Output::new().json(&Value::Array(all));
+pub fn run(own: &RecipesArguments) -> Result<()> {
+    if own.json {
+        let all: Vec<Description> =
+            recipes().map(|recipe| recipe.describe(&[], None)).collect::<Result<_>>()?;
+        let all = serde_json::to_value(all)
+            .map_err(|error| Error::external("writing the recipes as JSON", error, ""))?;
+        return Output::new().json(&all);
     }
-    let head = ["recipe", "family", "gives", "what it is"].map(str::to_owned).to_vec();
+    if own.markdown {
+        return Output::new().text(&description::markdown()?);
+    }
+    let head = ["recipe", "family", "gives", "fidelity", "what it is"].map(str::to_owned).to_vec();
     let rows = recipes().map(|recipe| {
-        [recipe.name, recipe.family, recipe.kind.name(), recipe.title].map(str::to_owned).to_vec()
+        [recipe.name, recipe.family, recipe.kind.name(), recipe.fidelity.name(), recipe.title]
+            .map(str::to_owned)
+            .to_vec()
     });
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
     Output::new().text(&columns(&rows))
-}
-
-fn describe(recipe: &Recipe) -> Value {
-    let parameters = recipe.declared().into_iter().map(|parameter| {
-        json!({ "name": parameter.name, "default": parse(parameter.default), "meaning": parameter.meaning })
-    });
-    json!({
-        "name": recipe.name,
-        "title": recipe.title,
-        "family": recipe.family,
-        "kind": recipe.kind.name(),
-        "formula": recipe.formula,
-        "citation": recipe.citation,
-        "fidelity": recipe.fidelity.name(),
-        "deviations": recipe.deviations,
-        "parameters": parameters.collect::<Vec<Value>>(),
-    })
 }

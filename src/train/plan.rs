@@ -38,7 +38,11 @@ impl Train {
     /// Whether the objective has a term for the divergence from the policy before training.
     pub(super) fn measures_divergence(&self) -> Result<bool> {
         let (name, settings) = self.objective_settings()?;
-        Ok(name == "kl" || settings.iter().any(|(key, value)| key == "kl" && !value.is_null()))
+        let parameters = find_objective(&name)?.parameters_with(&settings)?;
+        let coefficient = parameters.get("kl_coef").as_f64().unwrap_or(0.0);
+        Ok(matches!(name.as_str(), "kl" | "reverse_kl_to_reference")
+            || !parameters.is_null("kl")
+            || coefficient != 0.0)
     }
 
     fn objective_settings(&self) -> Result<(String, Vec<(String, Value)>)> {

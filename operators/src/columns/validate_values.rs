@@ -45,19 +45,8 @@ pub(super) fn numbers(batch: &RecordBatch, findings: &mut Findings<'_>) {
         let name = field.name().as_str();
         let scalar = !matches!(column.data_type(), DataType::List(_));
         let finite = scalar || name.ends_with("_rewards");
-        Column { name, finite }.check(column, Path::Row, findings);
+        Column { name, finite }.check(column, &[], findings);
     }
-}
-
-/// How the elements of an array belong to rows.
-#[derive(Clone, Copy)]
-enum Path<'a> {
-    /// An element is a row.
-    Row,
-    /// Elements of the lists of rows.
-    List(&'a ListArray),
-    /// Elements of the lists in the lists of rows.
-    Nested(&'a ListArray, &'a ListArray),
 }
 
 /// The slots of a list's child that one slot owns; none where it is null.
@@ -69,10 +58,20 @@ fn children(list: &ListArray, slot: usize) -> Range<usize> {
     }
 }
 
-/// The part of a list's child that its rows span.
-fn span(list: &ListArray) -> Range<usize> {
-    let offsets = list.value_offsets();
-    offsets[0] as usize..offsets[list.len()] as usize
+/// The part of the innermost list's child that the rows span.
+fn span(path: &[&ListArray], rows: usize) -> Range<usize> {
+    path.iter().fold(0..rows, |slots, list| {
+        let offsets = list.value_offsets();
+        offsets[slots.start] as usize..offsets[slots.end] as usize
+    })
+}
+
+/// The first slot below one of the outermost list that is wrong.
+fn find(path: &[&ListArray], slot: usize, wrong: &impl Fn(usize) -> bool) -> Option<usize> {
+    match path.split_first() {
+        None => Some(slot).filter(|&slot| wrong(slot)),
+        Some((list, inner)) => children(list, slot).find_map(|slot| find(inner, slot, wrong)),
+    }
 }
 
 struct Column<'a> {
@@ -81,7 +80,8 @@ struct Column<'a> {
 }
 
 impl Column<'_> {
-    fn check(&self, array: &ArrayRef, path: Path<'_>, findings: &mut Findings<'_>) {
+    /// Checks an array that lies inside so many lists, the outermost first.
+    fn check(&self, array: &ArrayRef, path: &[&ListArray], findings: &mut Findings<'_>) {
         match array.data_type() {
             DataType::Float32 => {
                 let values = array.as_primitive::<Float32Type>();
@@ -93,11 +93,7 @@ impl Column<'_> {
             }
             DataType::List(_) => {
                 let list = array.as_list::<i32>();
-                match path {
-                    Path::Row => self.check(list.values(), Path::List(list), findings),
-                    Path::List(outer) => self.check(list.values(), Path::Nested(outer, list), findings),
-                    Path::Nested(..) => {}
-                }
+                self.check(list.values(), &[path, &[list]].concat(), findings);
             }
             _ => {}
         }
@@ -106,21 +102,13 @@ impl Column<'_> {
     fn values<T: ArrowPrimitiveType>(
         &self,
         array: &PrimitiveArray<T>,
-        path: Path<'_>,
+        path: &[&ListArray],
         findings: &mut Findings<'_>,
         is_nan: impl Fn(T::Native) -> bool,
         is_finite: impl Fn(T::Native) -> bool,
     ) {
-        let range = match path {
-            Path::Row => 0..array.len(),
-            Path::List(list) => span(list),
-            Path::Nested(outer, inner) => {
-                let slots = span(outer);
-                let offsets = inner.value_offsets();
-                offsets[slots.start] as usize..offsets[slots.end] as usize
-            }
-        };
-        let values = &array.values()[range];
+        let rows = path.first().map_or(array.len(), |list| list.len());
+        let values = &array.values()[span(path, rows)];
         // One pass without branches. It also reads what lies under nulls, so a hit is only a suspicion.
         let suspicious = match self.finite {
             true => values.iter().fold(false, |any, &value| any | !is_finite(value)),
@@ -129,32 +117,22 @@ impl Column<'_> {
         if !suspicious {
             return;
         }
-        let wrong = |slot: &usize| {
-            let value = array.values()[*slot];
-            array.is_valid(*slot) && (is_nan(value) || (self.finite && !is_finite(value)))
-        };
-        let rows = match path {
-            Path::Row => array.len(),
-            Path::List(list) | Path::Nested(list, _) => list.len(),
+        let wrong = |slot: usize| {
+            let value = array.values()[slot];
+            array.is_valid(slot) && (is_nan(value) || (self.finite && !is_finite(value)))
         };
         for row in 0..rows {
             if findings.is_rejected(row) {
                 continue;
             }
-            let found = match path {
-                Path::Row => Some(row).filter(wrong).map(|slot| (slot, None)),
-                Path::List(list) => {
-                    let mut slots = children(list, row);
-                    let first = slots.start;
-                    slots.find(wrong).map(|slot| (slot, Some(slot - first)))
-                }
-                Path::Nested(outer, inner) => {
-                    let mut elements = children(outer, row);
+            let found = match path.split_first() {
+                None => Some(row).filter(|&slot| wrong(slot)).map(|slot| (slot, None)),
+                Some((list, inner)) => {
+                    let mut elements = children(list, row);
                     let first = elements.start;
-                    elements.find_map(|element| {
-                        let slot = children(inner, element).find(wrong)?;
-                        Some((slot, Some(element - first)))
-                    })
+                    let below =
+                        |element| find(inner, element, &wrong).map(|slot| (slot, Some(element - first)));
+                    elements.find_map(below)
                 }
             };
             if let Some((slot, element)) = found {

@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field};
 use arrow::util::bit_iterator::BitSliceIterator;
 
 use super::check::Checked;
-use super::column::Column;
+use super::column::{Column, Values};
 use super::evaluate::{Evaluated, NO_TRAINABLE_TOKEN, evaluate};
 use super::level::{ROLLOUT, STEP, TOKEN, TURN};
 use super::program::{ADVANTAGE, CLIP_HIGH, CLIP_LOW, RETURNS, WEIGHTS};
@@ -69,6 +69,7 @@ impl Assignment {
             }
         }
         let token_advantages = tokens.list(&self.recipe, ADVANTAGE, &advantage, Some(&in_loss))?;
+        let step_advantages = self.step_advantages(unit, &advantage, &in_loss)?;
         let other = |name: &str| match evaluated.signal(name) {
             Some(column) => tokens.list(&self.recipe, name, column, None),
             None => Ok(null_list(DataType::Float32, unit.rows())),
@@ -87,7 +88,7 @@ impl Assignment {
             Arc::new(BooleanArray::from(in_loss)),
             Arc::new(StringArray::from(evaluated.reasons.clone())),
             token_advantages,
-            self.step_advantages(unit, &advantage)?,
+            step_advantages,
             other(RETURNS)?,
             other(WEIGHTS)?,
             other(CLIP_LOW)?,
@@ -97,8 +98,9 @@ impl Assignment {
         Ok(Assigned { rows, evaluated })
     }
 
-    /// The advantages of steps, where the recipe assigns credit to steps or turns.
-    fn step_advantages(&self, unit: &Unit, advantage: &Column) -> Result<ArrayRef> {
+    /// The advantages of steps, where the recipe assigns credit to steps or turns; 0 in rollouts that are not
+    /// trained on.
+    fn step_advantages(&self, unit: &Unit, advantage: &Column, in_loss: &[bool]) -> Result<ArrayRef> {
         let positions: Vec<Option<usize>> = match &advantage.level {
             Some(level) if *level == STEP => (0..advantage.len()).map(Some).collect(),
             Some(level) if *level == TURN && self.checked.schema.has_level(&STEP) => {
@@ -111,8 +113,17 @@ impl Assignment {
             _ => return Ok(null_list(DataType::Float64, unit.rows())),
         };
         let column = advantage.gather(Some(STEP), &positions);
-        let values = column.as_numbers().iter().enumerate().map(|(i, &x)| column.is_valid(i).then_some(x));
         let extent = unit.extent(&STEP)?;
+        let mut values = match column.values {
+            Values::Number(values) => values,
+            Values::Boolean(truth) => truth.into_iter().map(|x| f64::from(u8::from(x))).collect(),
+            Values::Text(_) => return Ok(null_list(DataType::Float64, unit.rows())),
+        };
+        let valid = |i: usize| column.valid.as_ref().is_none_or(|valid| valid[i]);
+        for row in (0..unit.rows()).filter(|&row| !in_loss[row]) {
+            values[extent.rows[row]..extent.rows[row + 1]].fill(0.0);
+        }
+        let values = values.into_iter().enumerate().map(|(i, x)| valid(i).then_some(x));
         list(Arc::new(Float64Array::from_iter(values)), &extent.rows)
     }
 }
@@ -211,9 +222,9 @@ impl<'a> Tokens<'a> {
         let mut values = vec![0f32; self.mask.len()];
         let constant = column.level.is_none();
         let numbers = match &column.values {
-            super::Values::Number(numbers) => std::borrow::Cow::Borrowed(numbers.as_slice()),
-            super::Values::Boolean(truth) => truth.iter().map(|&x| f64::from(u8::from(x))).collect(),
-            super::Values::Text(_) => {
+            Values::Number(numbers) => std::borrow::Cow::Borrowed(numbers.as_slice()),
+            Values::Boolean(truth) => truth.iter().map(|&x| f64::from(u8::from(x))).collect(),
+            Values::Text(_) => {
                 return Err(Error::expression(name, "is text, where numbers are needed", ""));
             }
         };

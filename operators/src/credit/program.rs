@@ -82,12 +82,14 @@ impl Credit {
         self.signals.iter().map(|named| (named.name.as_str(), &named.is))
     }
 
-    /// Columns that the program reads: signals that none of its own expressions defines, sorted.
+    /// Columns that the program reads: signals that none of its own expressions has defined by then, sorted.
     ///
     /// ```
     /// use meed_operators::credit::*;
     /// let credit = Credit::new().define("centred", signal("reward") - 0.5).advantage(signal("centred"));
     /// assert_eq!(credit.reads(), ["reward"]);
+    /// let shaped = Credit::new().define("token_rewards", signal("token_rewards") * 2.0);
+    /// assert_eq!(shaped.reads(), ["token_rewards"]);
     /// ```
     pub fn reads(&self) -> Vec<String> {
         fn collect(expr: &Expr, into: &mut Vec<String>) {
@@ -97,14 +99,19 @@ impl Credit {
             expr.node().children().iter().for_each(|child| collect(child, into));
         }
         let mut names = Vec::new();
-        self.expressions().for_each(|(_, expr)| collect(expr, &mut names));
-        names.retain(|name| self.get(name).is_none());
+        for (at, named) in self.signals.iter().enumerate() {
+            let mut own = Vec::new();
+            collect(&named.is, &mut own);
+            own.retain(|name| !self.signals[..at].iter().any(|earlier| earlier.name == *name));
+            names.extend(own);
+        }
         names.sort();
         names.dedup();
         names
     }
 
-    /// The same program reading `signal` wherever it reads the column `input`.
+    /// The same program reading `signal` wherever it reads the column `input`, which ends where it defines a
+    /// signal of that name.
     pub fn renamed(&self, input: &str, signal: &str) -> Credit {
         fn rename(expr: &Expr, input: &str, signal: &str) -> Expr {
             match expr.node() {
@@ -115,10 +122,11 @@ impl Credit {
                 }
             }
         }
-        let signals = self
-            .signals
-            .iter()
-            .map(|named| Named { name: named.name.clone(), is: rename(&named.is, input, signal) });
+        let defined = self.signals.iter().position(|named| named.name == input).unwrap_or(self.signals.len());
+        let signals = self.signals.iter().enumerate().map(|(at, named)| {
+            let is = if at <= defined { rename(&named.is, input, signal) } else { named.is.clone() };
+            Named { name: named.name.clone(), is }
+        });
         Credit { signals: signals.collect() }
     }
 

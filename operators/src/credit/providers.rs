@@ -23,6 +23,11 @@ pub fn provider(signal: &str) -> &'static str {
         }
         "step_rewards" => "an importer of an environment that rewards steps, or a process judge",
         "token_rewards" => "a judge at token level, or a recipe that places the outcome reward",
+        "step_ends" | "step_kinds" | "step_turns" | "step_agents" | "step_actions" | "step_texts" => {
+            "an importer that knows the steps of rollouts, or live sampling with an environment"
+        }
+        "status" | "response" | "prompt" | "reference" | "prompt_ids" => "an importer that knows it",
+        "step_nodes" => "a strategy of sampling that makes trees, or an importer that knows them",
         "token_ids" => "import with token ids, or with `--tokenizer`",
         "reward" => "a judge: `meed judge`, or import the outcome reward",
         _ => "bind another column with --set <input>=<signal>, or join scores with --scores",

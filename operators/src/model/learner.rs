@@ -13,7 +13,9 @@ use super::packing::{Unit, pack};
 use super::transformer::{Scored, Transformer};
 use super::weights::Weights;
 use crate::objectives::Loss;
-use crate::policy::{Learner, LossFunction, Policy, StepReport, TokenBatch, TokenScores};
+use crate::policy::{
+    Learner, LossFunction, Policy, StepReport, TokenBatch, TokenScores, softmax_temperature,
+};
 use crate::update::{Optimizer, Weight, clip_global_norm};
 use crate::{Error, Result};
 
@@ -196,7 +198,7 @@ impl Transformer {
     /// As [`pack`].
     pub fn score_batch(&self, batch: &TokenBatch, temperature: f64) -> Result<TokenScores> {
         let units = pack(batch, self.config())?;
-        Ok(score_units(self, batch, &units, temperature, false)?.0)
+        Ok(score_units(self, batch, &units, softmax_temperature(temperature)?, false)?.0)
     }
 }
 
@@ -264,6 +266,7 @@ impl Learner for LocalLearner {
         loss: &LossFunction<'_>,
         learning_rate: f64,
     ) -> Result<StepReport> {
+        let temperature = softmax_temperature(temperature)?;
         let units = pack(batch, self.transformer.config())?;
         let tokens: usize = units.iter().map(|unit| unit.tokens.len()).sum();
         let keep = tokens <= self.options.tokens_in_memory;
@@ -273,6 +276,12 @@ impl Learner for LocalLearner {
         }
         let loss = loss(&scores)?;
         check(&loss, batch.tokens.len())?;
+        if loss.values.is_some() && !self.transformer.config().value_head {
+            return Err(Error::usage(
+                "the loss has a gradient for values, and the model has no value head",
+                "make the model with a value head, or leave the value loss out (value_coef=0)",
+            ));
+        }
         let gradients = self.gradients(&units, scored, &loss, temperature)?;
         let grad_norm = self.update(gradients, learning_rate)?;
         let wanted = batch.mask.iter().filter(|wanted| **wanted).count();
@@ -292,8 +301,10 @@ impl Learner for LocalLearner {
         let saved = checkpoint::read(directory)?;
         let weights = self.weights.snapshot()?;
         weights.load(&saved.weights)?;
+        // The optimiser is last to fail, so that on an error nothing has changed.
+        let transformer = Transformer::new(&weights)?;
         self.optimizer.restore(saved.optimizer()?)?;
-        self.transformer = Transformer::new(&weights)?;
+        self.transformer = transformer;
         self.weights = weights;
         self.version = saved.version;
         Ok(())

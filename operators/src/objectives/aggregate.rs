@@ -138,7 +138,7 @@ impl Aggregate {
             }
             Mode::TrajectoryMeanTokenMean => {
                 let keys: Vec<i64> =
-                    columns.signal("trajectory")?.iter().map(|number| *number as i64).collect();
+                    columns.rollout_signal("trajectory")?.iter().map(|number| *number as i64).collect();
                 self.by_key(&keys, per_row)
             }
         };

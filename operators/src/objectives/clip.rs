@@ -1,6 +1,7 @@
 //! PPO's clip: offsets or absolute bounds, per token where the batch gives them, dual and two-sided.
 
 use super::Columns;
+use super::ratio::bounded;
 use super::surrogate::{Surrogate, Token, TokenLosses, each};
 use crate::Result;
 
@@ -27,11 +28,11 @@ impl Clip {
     /// functions does.
     pub fn token(&self, low: f64, high: f64, log_ratio: f64, advantage: f64) -> Token {
         let ratio = log_ratio.exp();
-        let bounded = self.delta.map_or(ratio, |delta| ratio.min(delta));
-        let (free, clipped) = (-advantage * bounded, -advantage * ratio.max(low).min(high));
+        let capped = self.delta.map_or(ratio, |delta| ratio.min(delta));
+        let (free, clipped) = (-advantage * capped, -advantage * bounded(ratio, low, high));
         let mut token = if clipped > free {
             Token { loss: clipped, clipped: true, ..Token::default() }
-        } else if bounded < ratio {
+        } else if capped < ratio {
             Token { loss: free, clipped: true, ..Token::default() }
         } else {
             Token::through(ratio, -advantage)

@@ -24,19 +24,11 @@ impl Sum {
         let mut sum = Loss { logprobs: vec![0.0; columns.tokens()], ..Loss::default() };
         for (weight, objective) in terms {
             let term = objective.loss(columns)?;
-            sum.value += weight * term.value;
-            add(&mut sum.logprobs, weight, &term.logprobs);
-            for (into, from) in [(&mut sum.entropies, &term.entropies), (&mut sum.values, &term.values)] {
-                if let Some(from) = from {
-                    add(into.get_or_insert_with(|| vec![0.0; columns.tokens()]), weight, from);
-                }
+            for (part, value) in &term.parts {
+                sum.parts.insert(format!("{}.{part}", objective.name()), *value);
             }
-            for (name, from) in &term.signals {
-                add(sum.signals.entry(name.clone()).or_insert_with(|| vec![0.0; from.len()]), weight, from);
-            }
-            for (part, value) in term.parts {
-                sum.parts.insert(format!("{}.{part}", objective.name()), value);
-            }
+            // Under their plain names stand the parts of the first that has them.
+            sum.add_weighted(weight, term);
         }
         sum.parts.insert("policy_loss".into(), sum.value);
         Ok(sum)
@@ -51,10 +43,6 @@ impl Objective for Sum {
     fn loss(&self, columns: &Columns) -> Result<Loss> {
         Sum::of(self.terms.iter().map(|(weight, term)| (*weight, term.as_ref())), columns)
     }
-}
-
-fn add(into: &mut [f64], weight: f64, from: &[f64]) {
-    into.iter_mut().zip(from).for_each(|(into, from)| *into += weight * from);
 }
 
 /// Which tokens an objective sees.
@@ -91,7 +79,8 @@ impl Selected {
             }
             Selection::AnySignal(name) => columns.token_signal(name)?.iter().map(|x| *x != 0.0).collect(),
             Selection::PositiveRows(name) => {
-                let signal = if name == "reward" { columns.rewarded()? } else { columns.signal(name)? };
+                let signal =
+                    if name == "reward" { columns.rewarded()? } else { columns.rollout_signal(name)? };
                 let mut mask = columns.mask.clone();
                 for (range, _) in columns.ranges().zip(signal).filter(|(_, x)| **x <= 0.0) {
                     mask[range].fill(false);

@@ -1,7 +1,7 @@
 //! Off-policy corrections: weights for the gap between the policy that sampled and the one that trains.
 
 use super::policy::{Weighting, Weights};
-use super::ratio::Anchor;
+use super::ratio::{Anchor, bounded};
 use super::{Columns, over_rollouts};
 use crate::Result;
 
@@ -171,7 +171,7 @@ impl Weighting for Correction {
             let logs = pooled(columns, &x, level, &columns.mask);
             let mut factors: Vec<f64> = logs.iter().map(|&log| self.clamped(log).exp()).collect();
             if self.outside == Outside::Clamp {
-                factors.iter_mut().for_each(|w| *w = w.max(self.lower).min(self.upper));
+                factors.iter_mut().for_each(|w| *w = bounded(*w, self.lower, self.upper));
             }
             if self.batch_normalize {
                 let mean = mean_weight(columns, &factors, level);

@@ -171,7 +171,9 @@ impl Weighting for RowWeights {
                 let longest = lengths.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 lengths.iter().map(|length| 1.5 - (length - shortest) / (longest - shortest + 1e-8)).collect()
             }
-            RowWeights::Harder(signal) => columns.signal(signal)?.iter().map(|d| 0.5 + 1.5 * d).collect(),
+            RowWeights::Harder(signal) => {
+                columns.rollout_signal(signal)?.iter().map(|d| 0.5 + 1.5 * d).collect()
+            }
         };
         let scale = raw.len() as f64 / exact(raw.iter().copied());
         for (range, weight) in columns.ranges().zip(raw) {

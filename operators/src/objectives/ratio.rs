@@ -5,6 +5,11 @@ use std::ops::Range;
 use super::Columns;
 use crate::Result;
 
+/// `x` between the bounds; NaN stays, so that a fault is not taken for a bound.
+pub(super) fn bounded(x: f64, low: f64, high: f64) -> f64 {
+    if x.is_nan() { x } else { x.max(low).min(high) }
+}
+
 /// The policy in the denominator of a ratio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Anchor {

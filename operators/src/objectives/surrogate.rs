@@ -1,6 +1,7 @@
 //! Surrogates: what is lost at a token, given its log-ratio, log-probability and advantage.
 
 use super::Columns;
+use super::ratio::bounded;
 use crate::Result;
 
 /// The loss of one token with its derivatives.
@@ -102,7 +103,7 @@ pub fn soft_gate(tau_positive: f64, tau_negative: f64) -> Box<dyn Surrogate> {
 pub fn capped_weight(low: f64, high: f64) -> Box<dyn Surrogate> {
     Box::new(Each(move |columns: &Columns, t: usize, log_ratio: f64, advantage: f64| {
         let ratio = log_ratio.exp();
-        let weight = ratio.max(low).min(high);
+        let weight = bounded(ratio, low, high);
         Token { clipped: weight != ratio, ..Token::detached(weight, advantage, columns.logprobs[t]) }
     }))
 }
@@ -114,7 +115,7 @@ pub fn masked_weight(low: f64, high: f64) -> Box<dyn Surrogate> {
         if (advantage > 0.0 && ratio > high) || (advantage < 0.0 && ratio < low) {
             return Token { clipped: true, ..Token::default() };
         }
-        Token::detached(ratio.max(low).min(high), advantage, columns.logprobs[t])
+        Token::detached(bounded(ratio, low, high), advantage, columns.logprobs[t])
     }))
 }
 

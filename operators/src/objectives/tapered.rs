@@ -3,6 +3,7 @@
 use super::Columns;
 use super::correction::Correction;
 use super::policy::{Weighting, Weights};
+use super::ratio::bounded;
 use super::surrogate::{Surrogate, Token, TokenLosses, each};
 use crate::Result;
 
@@ -80,7 +81,7 @@ impl Surrogate for Topr {
         for (row, range) in columns.ranges().enumerate() {
             for t in range.filter(|&t| columns.mask[t]) {
                 let ratio = log_ratios[t].exp();
-                let bounded = ratio.max(self.bounds.0).min(self.bounds.1);
+                let bounded = bounded(ratio, self.bounds.0, self.bounds.1);
                 let positive = rewards[row] > 0.0;
                 let weight = if positive { self.positive } else { self.negative * bounded };
                 losses.tokens[t] = Token {

@@ -8,9 +8,9 @@ pub use tokens::{Characters, Tokenizer};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::Result;
 use crate::objectives::Loss;
 use crate::random::RandomKey;
+use crate::{Error, Result};
 
 /// A place from which tokens are asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,19 @@ pub struct Continuation {
     pub position: u64,
     /// Generate at most so many tokens.
     pub max_tokens: usize,
+}
+
+/// The temperature of the softmax for one of sampling: 0 takes the most probable token, and its
+/// log-probabilities are those at 1.
+///
+/// # Errors
+/// A temperature that is negative or no number.
+pub fn softmax_temperature(temperature: f64) -> Result<f64> {
+    match temperature {
+        0.0 => Ok(1.0),
+        temperature if temperature > 0.0 && temperature.is_finite() => Ok(temperature),
+        _ => Err(Error::usage(format!("a temperature of {temperature}"), "use 0 or more")),
+    }
 }
 
 /// How tokens are drawn. Log-probabilities are those of the softmax at this temperature over the

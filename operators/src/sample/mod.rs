@@ -1,5 +1,6 @@
 //! sample: from prompts and a policy to rollouts, by a strategy, alone or in an environment.
 
+mod balance;
 mod calls;
 mod environment;
 mod episode;
@@ -11,6 +12,10 @@ mod sampler;
 pub mod strategy;
 mod turns;
 
+pub use balance::{
+    Balance, ScoredSample, ThresholdSearch, balance_by_threshold, balance_score, search_threshold,
+    select_above,
+};
 pub use environment::{Environment, Environments, Reset, Transition};
 pub use episode::{Episode, Status, Step};
 pub use history::History;

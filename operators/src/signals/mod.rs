@@ -1,12 +1,33 @@
 //! Operators that add signals to whole groups, where no expression can.
 
+mod align_words;
+mod attention;
+mod balance_threshold;
+mod component_alignment;
+mod discriminant;
 mod gather;
+mod macro_actions;
+mod next_rollouts;
 mod prefix_tree;
+mod probes;
+mod rubric_graph;
 mod state_groups;
+mod test_densities;
+mod texts;
 
+pub use align_words::{AlignWords, Aligned};
+pub use attention::{AttentionFlow, AttentionInfluence, AttentionLookBack};
+pub use balance_threshold::BalanceThreshold;
+pub use component_alignment::{Component, ComponentAlignment, aligned, longest_common};
+pub use discriminant::Discriminant;
 pub use gather::{GatherSignals, Known, Rows, Told, whole_iteration};
+pub use macro_actions::{MacroActions, Termination};
+pub use next_rollouts::NextRollouts;
 pub use prefix_tree::PrefixTree;
+pub use probes::Probes;
+pub use rubric_graph::{RubricGraph, connected_rubrics};
 pub use state_groups::StateGroups;
+pub use test_densities::TestDensities;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{Field, Schema};
@@ -24,11 +45,23 @@ pub trait AddSignals: Send + Sync {
     /// Columns that it needs.
     fn reads(&self) -> Vec<String>;
 
+    /// Columns without which it has nothing to say about a rollout: one with a null there is left out where a
+    /// recipe needs what the operator adds. By default all that it reads.
+    fn requires(&self) -> Vec<String> {
+        self.reads()
+    }
+
     /// Columns that it adds.
     fn adds(&self) -> Vec<Field>;
 
     /// The added columns, one array per field of [`AddSignals::adds`], a value per row of the unit.
     fn apply(&self, unit: &Unit) -> Result<Vec<ArrayRef>>;
+
+    /// True where the data already has what it would add, as where a judge stored it, so that the operator is
+    /// left out. Most operators are always applied.
+    fn given(&self, _schema: &Schema) -> bool {
+        false
+    }
 
     /// Checks that the data has what the operator reads.
     ///
@@ -52,6 +85,11 @@ pub fn present(recipe: &str, columns: &[String], schema: &Schema) -> Result<()> 
             signal: name.clone(),
         }),
     }
+}
+
+/// True where the data has every column that the operator adds.
+fn is_given(operator: &dyn AddSignals, schema: &Schema) -> bool {
+    operator.adds().iter().all(|field| schema.column_with_name(field.name()).is_some())
 }
 
 /// The unit with the columns of every operator added, in order.

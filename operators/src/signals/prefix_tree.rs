@@ -16,7 +16,8 @@ use crate::{Error, Place, Result};
 /// `branch_ends` are exclusive token offsets, `branch_nodes` node numbers in the group in order of
 /// first appearance, `branch_values` the mean of a rollout signal over the rollouts that pass the
 /// branch (null without any value), `branch_visits` their number. A rollout that ends leaves its
-/// set, so that the others branch there too.
+/// set, so that the others branch there too. A rollout whose ids are not all known is in no tree and
+/// has no branches: null.
 ///
 /// The tree has one node per compressed edge and is built in time linear in the tokens.
 #[derive(Debug, Clone)]
@@ -66,11 +67,16 @@ impl AddSignals for PrefixTree {
             .as_primitive_opt::<Int32Type>()
             .ok_or_else(|| Error::data(Place::default().column("token_ids"), "is not a list of Int32", ""))?;
         let offsets = ids.value_offsets();
+        let known = |row: usize| {
+            let (first, past) = (offsets[row] as usize, offsets[row + 1] as usize);
+            ids.is_valid(row) && (tokens.null_count() == 0 || (first..past).all(|at| tokens.is_valid(at)))
+        };
         let sequence = |row: usize| &tokens.values()[offsets[row] as usize..offsets[row + 1] as usize];
         let mut branches: Vec<Vec<Branch>> = (0..unit.rows()).map(|_| Vec::new()).collect();
         for group in unit.groups().windows(2) {
             let mut nodes = 0;
-            let mut open: Vec<(Vec<usize>, usize)> = split((group[0]..group[1]).collect(), 0, &sequence);
+            let mut open: Vec<(Vec<usize>, usize)> =
+                split((group[0]..group[1]).filter(|&row| known(row)).collect(), 0, &sequence);
             open.reverse();
             while let Some((rows, start)) = open.pop() {
                 let end = shared_end(&rows, start, &sequence);
@@ -91,17 +97,17 @@ impl AddSignals for PrefixTree {
         let mut nodes = ListBuilder::new(Int64Builder::new()).with_field(field(DataType::Int64));
         let mut worth = ListBuilder::new(Float64Builder::new()).with_field(field(DataType::Float64));
         let mut visits = ListBuilder::new(Int64Builder::new()).with_field(field(DataType::Int64));
-        for branches in &branches {
+        for (row, branches) in branches.iter().enumerate() {
             for branch in branches {
                 ends.values().append_value(branch.end as i32);
                 nodes.values().append_value(branch.node);
                 worth.values().append_option(branch.value);
                 visits.values().append_value(branch.visits);
             }
-            ends.append(true);
-            nodes.append(true);
-            worth.append(true);
-            visits.append(true);
+            ends.append(known(row));
+            nodes.append(known(row));
+            worth.append(known(row));
+            visits.append(known(row));
         }
         Ok(vec![
             Arc::new(ends.finish()),

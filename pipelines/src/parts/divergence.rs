@@ -99,18 +99,30 @@ pub fn policy_logprobs() -> Expr {
 }
 
 fn estimator(fields: &Fields, field: &str, ratio: Expr, clamp: Option<f64>) -> Result<Expr> {
-    let divergence = match fields.text(field)? {
-        "" | "k1" => ratio,
+    let name = match fields.text(field)? {
+        "" => "k1",
+        name => name,
+    };
+    let divergence = estimate(name, ratio).ok_or_else(|| fields.unknown(field, ESTIMATORS))?;
+    Ok(match clamp {
+        Some(bound) => divergence.clamp(-bound, bound),
+        None => divergence,
+    })
+}
+
+/// Names of the estimators.
+pub const ESTIMATORS: &[&str] = &["k1", "k2", "k3", "abs"];
+
+/// An estimate of the divergence from the log-ratio `log pi - log pi_ref`; `None` for another name.
+pub fn estimate(name: &str, ratio: Expr) -> Option<Expr> {
+    Some(match name {
+        "k1" => ratio,
         "abs" => ratio.abs(),
         "k2" => 0.5 * ratio.square(),
         "k3" => {
             let other = -ratio;
             other.clone().exp() - other - 1.0
         }
-        _ => return Err(fields.unknown(field, &["k1", "k2", "k3", "abs"])),
-    };
-    Ok(match clamp {
-        Some(bound) => divergence.clamp(-bound, bound),
-        None => divergence,
+        _ => return None,
     })
 }

@@ -69,6 +69,24 @@ mod tests {
     }
 
     #[test]
+    fn objectives_of_recipes_build_with_their_settings() {
+        for recipe in recipes() {
+            let (name, settings) = recipe.objective;
+            let settings: Vec<_> = settings
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), crate::parameters::parse(value)))
+                .collect();
+            let built = crate::find_objective(name).and_then(|objective| objective.with(&settings));
+            assert!(
+                built.is_ok(),
+                "{}: {}",
+                recipe.name,
+                built.err().map(|error| error.to_string()).unwrap_or_default()
+            );
+        }
+    }
+
+    #[test]
     fn unknown_names_have_a_hint() {
         let error = find("grop").unwrap_err();
         assert!(error.hint().contains("grpo"), "{}", error.hint());

@@ -10,6 +10,7 @@ use crate::compare::{self, Tolerance};
 use crate::credit;
 use crate::load;
 use crate::objective;
+use crate::pair_objective;
 use crate::recipe_objective;
 
 /// Keys of a case that this test knows. Others fail by name.
@@ -88,23 +89,32 @@ impl Case {
     }
 
     /// What the objective left to the credit of the method, where the method has a recipe.
-    fn and_credit(&self, outcome: Outcome) -> Result<Outcome, String> {
+    pub fn and_credit(&self, outcome: Outcome) -> Result<Outcome, String> {
         let Outcome::Partly(compared, left) = outcome else {
             return Ok(outcome);
         };
+        let later = [recipe_objective::LATER, pair_objective::CREDIT];
         let (later, left): (Vec<_>, Vec<_>) =
-            left.into_iter().partition(|(_, reason)| *reason == recipe_objective::LATER);
+            left.into_iter().partition(|(_, reason)| later.contains(reason));
         if later.is_empty() || meed_pipelines::find(&self.recipe).is_err() {
             return Ok(Outcome::Partly(compared, later.into_iter().chain(left).collect()));
         }
-        let wanted = |key: &String| later.iter().any(|(known, _)| known == key);
-        let expected = self
-            .expected
-            .iter()
-            .filter(|(key, _)| wanted(key))
-            .map(|(key, x)| (key.clone(), x.clone()))
-            .collect();
-        match self.credit(&expected)? {
+        let expected = |wanted: &dyn Fn(&String) -> bool| {
+            let fields = self.expected.iter().filter(|(key, _)| wanted(key));
+            fields.map(|(key, x)| (key.clone(), x.clone())).collect::<Map<_, _>>()
+        };
+        if self.reference_bug && compared > 0 {
+            // What the bug does not touch is asserted, key by key.
+            let (mut compared, mut left) = (compared, left);
+            for (key, _) in later {
+                match self.credit(&expected(&|known| *known == key))? {
+                    Outcome::Asserted(more) => compared += more,
+                    _ => left.push((key, "reference bug, not reproduced: see the case's note")),
+                }
+            }
+            return Ok(Outcome::Partly(compared, left));
+        }
+        match self.credit(&expected(&|key| later.iter().any(|(known, _)| known == key)))? {
             Outcome::Asserted(more) => Ok(Outcome::Partly(compared + more, left)),
             Outcome::Partly(more, rest) => {
                 Ok(Outcome::Partly(compared + more, rest.into_iter().chain(left).collect()))
@@ -157,7 +167,10 @@ impl Case {
             Err(_) if self.reference_bug && !self.corrected => {
                 Ok(Outcome::Listed(format!("reference bug, not reproduced: {}", self.bug)))
             }
-            Err(difference) => Err(difference),
+            Err(difference) => match credit::fault(self) {
+                Some(fault) => Ok(Outcome::Listed(format!("reference bug, not reproduced: {fault}"))),
+                None => Err(difference),
+            },
         }
     }
 

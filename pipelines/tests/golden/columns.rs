@@ -203,7 +203,15 @@ impl Batch {
         let wanted = wanted.as_object().ok_or_else(|| format!("{key} is no object"))?;
         for (id, want) in wanted {
             let row = self.ids.iter().position(|known| known == id).ok_or(format!("no rollout {id}"))?;
-            let want = want.as_array().map_or(want, |list| &list[0]);
+            let want = match want.as_array().map(Vec::as_slice) {
+                None => want,
+                Some([first, rest @ ..])
+                    if rest.iter().all(|other| other == first || value(other) == Some(0.0)) =>
+                {
+                    first
+                }
+                Some(_) => return Err(format!("{key} of {id}: its tokens do not share one value")),
+            };
             let want = value(want).ok_or_else(|| format!("{key} of {id} is no number"))?;
             for t in self.columns.range(row).filter(|&t| self.columns.mask[t]) {
                 if !tolerance.close(got[t], want, 1e-9) {

@@ -108,10 +108,12 @@ fn named_rows(unit: &Unit, key: &str, id: &str) -> Result<Vec<usize>, String> {
     if rows.is_empty() { Err(format!("{key}: no rollout is called {id}")) } else { Ok(rows) }
 }
 
+/// Numbers, with truth values as 1 and 0; `None` where null.
 fn list(wanted: &Value) -> Vec<Option<f64>> {
+    let number = |value: &Value| value.as_f64().or_else(|| value.as_bool().map(|on| f64::from(u8::from(on))));
     match wanted {
-        Value::Array(values) => values.iter().map(Value::as_f64).collect(),
-        scalar => vec![scalar.as_f64()],
+        Value::Array(values) => values.iter().map(number).collect(),
+        scalar => vec![number(scalar)],
     }
 }
 

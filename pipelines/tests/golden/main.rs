@@ -21,6 +21,15 @@ use case::{Case, Outcome};
 /// Cases of `tests/golden` whose reference is at fault, or that define nothing to compare. Any other
 /// case that stops agreeing is a failure, also where its reference has a bug.
 const NOT_ASSERTED: &[&str] = &[
+    "carr[7]",
+    "ma_rlhf[7].macro_advantages",
+    "ma_rlhf[7].macro_returns",
+    "ma_rlhf[7].macro_rewards",
+    "ma_rlhf[7].macro_values",
+    "ma_rlhf[7].token_advantages",
+    "ma_rlhf[7].token_rewards",
+    "nsr[6]",
+    "par[14]",
     "peer_tests[143]",
     "peer_tests[88]",
     "preset_areal[10]",
@@ -42,6 +51,7 @@ const NOT_ASSERTED: &[&str] = &[
     "preset_trl_async[7]",
     "prorag[7]",
     "slate[3]",
+    "ucas[3]",
 ];
 
 fn folder() -> PathBuf {
@@ -70,8 +80,14 @@ fn every_case_is_asserted_or_listed() {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         for (number, case) in cases.into_iter().enumerate() {
             let label = format!("{stem}[{number}]");
-            let outcome = pair_objective::run(&case);
-            match outcome.unwrap_or_else(|| Case::read(case).and_then(|case| case.run())) {
+            let outcome = match pair_objective::run(&case) {
+                Some(Ok(outcome @ Outcome::Partly(..))) => {
+                    Case::read(case).and_then(|case| case.and_credit(outcome))
+                }
+                Some(outcome) => outcome,
+                None => Case::read(case).and_then(|case| case.run()),
+            };
+            match outcome {
                 Ok(Outcome::Asserted(compared)) => {
                     *asserted.entry(stem.clone()).or_default() += 1;
                     values += compared;

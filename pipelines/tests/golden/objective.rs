@@ -330,6 +330,9 @@ fn controller(case: &Case) -> Result<usize, String> {
             "coefficient" => number(key, controller.coef, wanted, &case.tolerance)?,
             "coefficients" => {
                 let wanted = wanted.as_array().ok_or("coefficients are no list")?;
+                if wanted.len() != got.len() {
+                    return Err(format!("{} coefficients, expected {}", got.len(), wanted.len()));
+                }
                 for (got, want) in got.iter().zip(wanted) {
                     number(key, *got, want, &case.tolerance)?;
                 }

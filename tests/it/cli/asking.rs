@@ -35,14 +35,40 @@ fn recipes_are_listed_as_text_and_as_json() {
     assert_eq!(listed.lines().count(), all.len() + 1, "a head and a line each");
     for recipe in all {
         let name = recipe["name"].as_str().expect("a name");
-        assert!(listed.lines().any(|line| line.starts_with(&format!("{name} "))), "{name}");
-        assert!(
-            recipe["parameters"].is_array()
-                && recipe["citation"].is_string()
-                && recipe["formula"].is_string(),
-            "{name}"
-        );
+        let fidelity = recipe["fidelity"].as_str().expect("a fidelity");
+        let line = listed.lines().find(|line| line.starts_with(&format!("{name} ")));
+        assert!(line.is_some_and(|line| line.contains(fidelity)), "{name}");
+        assert!(["reference", "equations", "reconstructed"].contains(&fidelity), "{name}: {fidelity}");
+        for text in ["title", "family", "formula", "citation", "deviations"] {
+            assert!(recipe[text].is_string(), "{name}: {text}");
+        }
+        for parameter in recipe["parameters"].as_array().expect("parameters") {
+            assert!(
+                parameter["meaning"].is_string() && parameter.get("default").is_some(),
+                "{name}: {parameter}"
+            );
+        }
+        for input in recipe["inputs"].as_array().expect("inputs") {
+            for text in ["name", "level", "values", "need", "meaning", "provider"] {
+                assert!(
+                    input[text].as_str().is_some_and(|text| !text.is_empty()),
+                    "{name}: {text} of {input}"
+                );
+            }
+        }
+        let trained = &recipe["objective"]["name"];
+        assert_eq!(trained.is_string(), recipe["kind"] == "advantage", "{name}: {trained}");
+        let at = recipe["reach"]["at"].as_str().expect("a reach");
+        assert!(["rollout", "group", "iteration", "history"].contains(&at), "{name}: {at}");
     }
+    let of = |name: &str| all.iter().find(|recipe| recipe["name"] == name).expect("a recipe");
+    assert_eq!(of("reinforce_pp")["reach"], json!({"at": "iteration", "passes": 1}));
+    assert_eq!(of("dr_grpo")["objective"], json!({"name": "dr_grpo", "settings": {}}));
+    let reward = &of("dr_grpo")["inputs"][0];
+    assert_eq!(
+        (&reward["name"], &reward["need"], &reward["null_leaves_out"]),
+        (&json!("reward"), &json!("required"), &json!(true))
+    );
 }
 
 #[test]
@@ -53,30 +79,39 @@ fn explain_shows_what_a_recipe_is_and_needs() {
         "A = (r - mean(r)) / (std(r) + eps)",
         "arXiv 2402.03300",
         "fidelity",
+        "objective ",
         "ddof",
         "0.25",
         "1e-6",
+        "looks at  one group",
+        "outcome reward; null where it is not known",
+        "a judge: `meed judge`",
         "advantage = ",
         "0.25)",
     ] {
         assert!(plain.contains(part), "{part} is not in {plain}");
     }
-    assert!(!plain.contains("reads "), "columns are known only with data: {plain}");
+    let need = |text: &str, column: &str| {
+        let line = text.lines().find(|line| line.starts_with(&format!("{column} "))).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("{column} is not in {text}"))
+    };
+    assert!(need(&plain, "reward").contains("required"), "{plain}");
+    assert!(need(&plain, "token_rewards").contains("substitute"), "{plain}");
     for from in ["rows", "rows.jsonl"] {
         let resolved = place.tells(&["explain", "grpo", "--from", from]);
-        assert!(
-            resolved.contains("looks at  one group")
-                && resolved.contains("reads     ")
-                && resolved.contains("requires  reward"),
-            "{resolved}"
-        );
+        assert!(resolved.contains("looks at  one group"), "{resolved}");
+        assert!(need(&resolved, "reward").contains("has it"), "{resolved}");
+        assert!(!need(&resolved, "token_rewards").contains("has it"), "{resolved}");
     }
-    assert!(
-        place
-            .tells(&["explain", "reinforce_pp", "--from", "rows"])
-            .contains("looks at  one iteration, in 1 passes")
-    );
+    for arguments in [&["explain", "reinforce_pp", "--from", "rows"][..], &["explain", "reinforce_pp"]] {
+        assert!(place.tells(arguments).contains("looks at  one iteration, in a pass"));
+    }
     assert!(place.tells(&["explain", "tempo"]).contains("needs operator prefix_tree"));
+    let gigpo = place.tells(&["explain", "gigpo"]);
+    assert!(need(&gigpo, "step_states").contains("step ") && gigpo.contains("objective ppo_clip"), "{gigpo}");
+    // Another column in the place of an input is explained as that input.
+    let bound = place.tells(&["explain", "grpo", "--set", "reward=reward_accuracy"]);
+    assert!(need(&bound, "reward_accuracy").contains("outcome reward"), "{bound}");
     // The recipe is explained also where the data lacks a column of it.
     let missing = place.meed(&["explain", "gae", "--from", "rows"]);
     assert_eq!(missing.status, Some(1));
@@ -85,6 +120,7 @@ fn explain_shows_what_a_recipe_is_and_needs() {
         "{}",
         missing.stderr
     );
+    assert!(need(&missing.stdout, "token_values").contains("required"), "{}", missing.stdout);
 }
 
 #[test]

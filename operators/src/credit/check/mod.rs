@@ -149,8 +149,10 @@ impl Checker<'_> {
                 return known.clone();
             }
             let resolved = match expr.node() {
+                // Where the data has neither, the error is about what is looked for first.
                 Node::IfPresent { x, otherwise } => {
-                    let chosen = if checker.available(x) { x } else { otherwise };
+                    let chosen =
+                        if checker.available(x) || !checker.available(otherwise) { x } else { otherwise };
                     inner(checker, chosen, memo)
                 }
                 node => {

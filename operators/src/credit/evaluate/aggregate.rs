@@ -73,7 +73,8 @@ impl Evaluator<'_> {
             let weights = self.value(weights)?;
             let weights = self.at(&weights, &level)?;
             let values = numbers(&weights);
-            for (i, count) in counts.iter_mut().enumerate() {
+            // Who takes no part has no weight either, however large or undefined.
+            for (i, count) in counts.iter_mut().enumerate().filter(|(_, count)| **count != 0.0) {
                 let at = if weights.level.is_none() { 0 } else { i };
                 *count *= if weights.is_valid(at) { values[at] } else { 0.0 };
             }

@@ -71,7 +71,8 @@ impl Evaluator<'_> {
         let extent = self.unit.extent(&level)?;
         let mut states = vec![Accumulated::default(); extent.len()];
         let values = numbers(&x);
-        for row in (0..self.unit.rows()).filter(|&row| x.is_valid(row)) {
+        // A rollout that is left out may lack the elements that its positions count.
+        for row in (0..self.unit.rows()).filter(|&row| x.is_valid(row) && self.in_baseline[row]) {
             let mut encoded = Vec::new();
             if !encode(&to, row, &mut encoded) {
                 continue;

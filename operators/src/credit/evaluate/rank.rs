@@ -11,6 +11,9 @@ use crate::credit::expression::{By, Expr, Members};
 use crate::credit::level::{Level, ROLLOUT};
 use crate::credit::statistics::{Key, Partial};
 
+/// A key with its row and its range of elements.
+type Keyed = (Key, usize, (usize, usize));
+
 impl Evaluator<'_> {
     /// 0-based rank of every member; null where a value takes no part.
     pub(super) fn rank(&mut self, x: &Expr, by: &By, ascending: bool, members: &Members) -> Result<Column> {
@@ -106,8 +109,8 @@ impl Evaluator<'_> {
         Ok((column, level, taking_part))
     }
 
-    /// Iteration and encoded keys that are not null, each with its row and a range of elements of `level`.
-    fn batch_keys(&mut self, by: &By, level: &Level) -> Result<Vec<(Key, usize, (usize, usize))>> {
+    /// Iteration and encoded keys that are not null, each with its row and its elements of `level`.
+    fn batch_keys(&mut self, by: &By, level: &Level) -> Result<Vec<Keyed>> {
         let (key_level, columns) = self.key_columns(by)?;
         let rows = self.row_of(&key_level)?;
         let ranges = self.unit.ranges(&key_level, level)?;

@@ -208,12 +208,17 @@ impl Unit {
         }
         let outer = self.extent(coarse)?;
         let ranges = if *fine == TOKEN { &outer.spans } else { &outer.parts };
-        ranges.clone().ok_or_else(|| {
-            Error::expression(
+        ranges.clone().ok_or_else(|| match fine {
+            fine if *fine == TOKEN => Error::data(
+                Place::default().column(format!("{coarse}_ends")),
+                format!("is missing: nothing says which tokens each {coarse} has"),
+                "add (or read) the exclusive token offset at which each ends",
+            ),
+            fine => Error::expression(
                 fine.name(),
                 format!("does not lie inside level {coarse}"),
                 "bring both to tokens, or place items by their index",
-            )
+            ),
         })
     }
 }

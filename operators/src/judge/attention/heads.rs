@@ -55,22 +55,19 @@ pub fn heads_by_span(heads: &[AttentionRows], prompt: usize, share: f64) -> Head
     Heads { local, global }
 }
 
-/// The mean attention of some heads, by number.
-pub fn mean_heads(heads: &[AttentionRows], chosen: &[usize]) -> Vec<Vec<f64>> {
-    let Some(first) = chosen.first() else {
+/// The mean attention of some heads, by number: a flat triangle, row after row.
+pub fn mean_heads(heads: &[AttentionRows], chosen: &[usize]) -> Vec<f64> {
+    let weights = |head: usize| heads[head].iter().flatten();
+    let Some(&first) = chosen.first() else {
         return Vec::new();
     };
-    let mut mean: Vec<Vec<f64>> = heads[*first].iter().map(|row| vec![0.0; row.len()]).collect();
-    for head in chosen {
-        for (sum, row) in mean.iter_mut().zip(&heads[*head]) {
-            for (sum, weight) in sum.iter_mut().zip(row) {
-                *sum += f64::from(*weight);
-            }
+    let mut mean = vec![0.0; weights(first).count()];
+    for &head in chosen {
+        for (sum, weight) in mean.iter_mut().zip(weights(head)) {
+            *sum += f64::from(*weight);
         }
     }
-    for value in mean.iter_mut().flatten() {
-        *value /= chosen.len() as f64;
-    }
+    mean.iter_mut().for_each(|sum| *sum /= chosen.len() as f64);
     mean
 }
 
@@ -89,8 +86,8 @@ mod tests {
         assert_eq!(heads_by_span(&heads, 2, 0.3), Heads { local: vec![1], global: vec![2] });
         assert_eq!(heads_by_span(&heads, 2, 0.5), Heads { local: vec![1, 3], global: vec![0, 2] });
         let mean = mean_heads(&heads, &[1, 3]);
-        assert_eq!(mean[4], [0.0, 0.0, 0.0, 0.5, 0.5]);
-        assert_eq!(mean_heads(&heads, &[]), Vec::<Vec<f64>>::new());
+        assert_eq!(mean[10..15], [0.0, 0.0, 0.0, 0.5, 0.5]);
+        assert_eq!(mean_heads(&heads, &[]), Vec::<f64>::new());
     }
 
     #[test]

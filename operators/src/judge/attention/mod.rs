@@ -5,11 +5,13 @@ mod flow;
 mod heads;
 mod metrics;
 mod signals;
+mod triangle;
 
-pub use flow::{flow, sink_potential};
+pub use flow::{flow, question_and_answer, sink_potential};
 pub use heads::{Heads, heads_by_span, mean_heads, middle_layers};
 pub use metrics::{future_influence, look_back};
 pub use signals::{FutureInfluence, InformationFlow, LookBack};
+pub use triangle::Triangle;
 
 use crate::Result;
 

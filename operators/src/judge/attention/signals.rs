@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{
-    Attention, AttentionRows, flow, future_influence, heads_by_span, look_back, mean_heads, middle_layers,
+    Attention, AttentionRows, Triangle, flow, future_influence, heads_by_span, look_back, mean_heads,
+    middle_layers, question_and_answer,
 };
 use crate::judge::{Failure, Judge, JudgeContext, Judged};
 
@@ -63,6 +64,10 @@ fn heads(attention: &dyn Attention, rollout: Judged<'_>) -> Result<(Vec<Attentio
     }
 }
 
+fn triangle(weights: &[f64]) -> Result<Triangle<'_, f64>, Failure> {
+    Triangle::new(weights).ok_or_else(|| Failure::Invalid("attention is no lower triangle".into()))
+}
+
 fn scores(values: Vec<f64>) -> Vec<Option<f64>> {
     values.into_iter().map(Some).collect()
 }
@@ -100,7 +105,7 @@ impl Judge for LookBack {
     async fn judge(&self, rollout: Judged<'_>, _: &JudgeContext) -> Result<Vec<Option<f64>>, Failure> {
         let (heads, prompt) = heads(self.attention.as_ref(), rollout)?;
         let local = mean_heads(&heads, &heads_by_span(&heads, prompt, SHARE).local);
-        Ok(scores(look_back(&local, prompt, self.window)))
+        Ok(scores(look_back(triangle(&local)?, prompt, self.window)))
     }
 }
 
@@ -133,7 +138,7 @@ impl Judge for FutureInfluence {
     async fn judge(&self, rollout: Judged<'_>, _: &JudgeContext) -> Result<Vec<Option<f64>>, Failure> {
         let (heads, prompt) = heads(self.attention.as_ref(), rollout)?;
         let global = mean_heads(&heads, &heads_by_span(&heads, prompt, SHARE).global);
-        Ok(scores(future_influence(&global, prompt, self.nearest, self.farthest)))
+        Ok(scores(future_influence(triangle(&global)?, prompt, self.nearest, self.farthest)))
     }
 }
 
@@ -171,20 +176,13 @@ impl Judge for InformationFlow {
         let (heads, prompt) = heads(self.attention.as_ref(), rollout)?;
         let all: Vec<usize> = (0..heads.len()).collect();
         let mean = mean_heads(&heads, &all);
+        let mean = triangle(&mean)?;
         let mask = rollout.list("token_mask")?;
         let mask = arrow::array::AsArray::as_boolean_opt(&mask).cloned();
         let mask = mask.ok_or_else(|| Failure::Missing("token_mask is no list of flags".to_owned()))?;
-        let trainable: Vec<usize> = (0..mask.len()).filter(|&token| mask.value(token)).collect();
-        let first = trainable.len().saturating_sub(self.answer_tokens);
-        let mut answer = vec![false; mean.len()];
-        for token in &trainable[first..] {
-            if let Some(answer) = answer.get_mut(prompt + token) {
-                *answer = true;
-            }
-        }
-        let question: Vec<bool> = (0..mean.len()).map(|token| token < prompt).collect();
-        let tokens = mean.len() - prompt;
-        Ok(match flow(&mean, &question, &answer, self.threshold) {
+        let (question, answer) = question_and_answer(mean.tokens(), prompt, &mask, self.answer_tokens);
+        let tokens = mean.tokens().saturating_sub(prompt);
+        Ok(match flow(mean, &question, &answer, self.threshold) {
             Some(flow) => scores(flow[prompt..].to_vec()),
             None => vec![None; tokens],
         })

@@ -41,13 +41,20 @@ pub struct Probe {
 }
 
 impl ProbeOf {
+    /// What one probe gives, from the values (log-probabilities or entropies) at its positions of the answer,
+    /// which has so many tokens; 0 for a probe without positions.
+    pub fn one(self, values: impl ExactSizeIterator<Item = f64>, answer: usize) -> f64 {
+        if values.len() == 0 {
+            return 0.0;
+        }
+        let sum: f64 = values.sum();
+        let sum = if self == ProbeOf::Accuracy { sum } else { -sum };
+        sum.exp() / answer as f64
+    }
+
     /// The mean over probes, each of the values (log-probabilities or entropies) of the answer's tokens.
     pub fn mean(self, probes: &[Vec<f64>]) -> f64 {
-        let one = |values: &Vec<f64>| {
-            let sum: f64 = values.iter().sum();
-            let sum = if self == ProbeOf::Accuracy { sum } else { -sum };
-            sum.exp() / values.len() as f64
-        };
+        let one = |values: &Vec<f64>| self.one(values.iter().copied(), values.len());
         mean(&probes.iter().map(one).collect::<Vec<_>>())
     }
 }

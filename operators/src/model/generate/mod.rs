@@ -23,7 +23,9 @@ use self::retained::Retained;
 use self::sampling::Distribution;
 use super::config::ModelConfig;
 use super::weights::Weights;
-use crate::policy::{Continuation, Generated, Policy, Sampling, TokenBatch, TokenScores};
+use crate::policy::{
+    Continuation, Generated, Policy, Sampling, TokenBatch, TokenScores, softmax_temperature,
+};
 use crate::{Error, Result};
 
 /// Rows that go through the network together, which bounds the memory of a long prompt.
@@ -209,7 +211,7 @@ impl Policy for LocalPolicy {
     }
 
     fn score(&self, batch: &TokenBatch, temperature: f64) -> Result<TokenScores> {
-        score::score(self, batch, temperature)
+        score::score(self, batch, softmax_temperature(temperature)?)
     }
 }
 

@@ -132,6 +132,24 @@ impl Given {
 }
 
 fn read(value: &Value) -> Result<Given> {
+    let given: Given = parse(value)?;
+    let bounded = given.lower.is_some() || given.upper.is_some();
+    match given.kind {
+        Kind::Is if bounded => Err(Error::usage(
+            format!("correction {value}: plain importance weights have no bounds"),
+            "tis clamps them, icepop drops what is outside",
+        )),
+        Kind::Tis | Kind::Icepop | Kind::TotalVariation | Kind::SecondMoment if !bounded => {
+            Err(Error::usage(
+                format!("correction {value}: without a bound it corrects nothing"),
+                "give lower, upper or both",
+            ))
+        }
+        _ => Ok(given),
+    }
+}
+
+fn parse(value: &Value) -> Result<Given> {
     serde_json::from_value(value.clone()).map_err(|error| {
         Error::usage(
             format!("correction {value}: {error}"),
@@ -152,10 +170,17 @@ pub fn corrections(value: &Value) -> Result<Vec<Box<dyn Weighting>>> {
     }
 }
 
-/// One correction of weights and bounds.
+/// One correction of weights and bounds: is, tis or icepop.
 ///
 /// # Errors
-/// Unknown fields and values, by name.
+/// Unknown fields and values, by name; a kind that gives no weight.
 pub fn correction(value: &Value) -> Result<Correction> {
-    read(value).map(Given::correction)
+    let given = read(value)?;
+    match given.kind {
+        Kind::Is | Kind::Tis | Kind::Icepop => Ok(given.correction()),
+        Kind::Mask | Kind::TotalVariation | Kind::SecondMoment => Err(Error::usage(
+            format!("correction {value}: gives no weight, where one is needed"),
+            "use is, tis or icepop",
+        )),
+    }
 }

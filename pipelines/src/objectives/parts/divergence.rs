@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// What the parameter `kl` may be.
-pub const KL_MEANING: &str = "null, or {coef, estimator: k1, k2, k3, abs; clamp_log_ratio, clamp_value, straight_through (value of the estimator, gradient of k2), importance: ratio, rollout_ratio, detached_ratio, score_function; adaptive: {target, horizon, error_clip} for a coefficient that adapts}";
+pub const KL_MEANING: &str = "null, or {coef, estimator: k1, k2, k3, abs; clamp_log_ratio, clamp_value, straight_through (value of the estimator, gradient of k2), importance: ratio, rollout_ratio, detached_ratio, score_function}";
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,9 +52,16 @@ enum Weight {
 /// The divergence of a value of the parameter `kl`; `None` where null.
 ///
 /// # Errors
-/// Unknown fields and values, by name.
+/// Unknown fields and values, by name; `adaptive`, which only [`controller`] reads.
 pub fn divergence(value: &Value) -> Result<Option<Divergence>> {
-    Ok(read(value)?.map(|given| Divergence {
+    let given = read(value)?;
+    if given.as_ref().is_some_and(|given| given.adaptive.is_some()) {
+        return Err(Error::usage(
+            format!("kl {value}: an objective has a fixed coefficient"),
+            "a program of one's own adapts it between updates with objectives::parts::divergence::controller",
+        ));
+    }
+    Ok(given.map(|given| Divergence {
         coef: given.coef,
         estimator: match given.estimator {
             Name::K1 => Estimator::K1,
@@ -117,6 +124,7 @@ mod tests {
         let kl = json!({"coef": 0.001, "adaptive": {"target": 0.1, "horizon": 10000}});
         let mut controller = controller(&kl).unwrap().unwrap();
         assert!((controller.update(0.2, 1024.0) - 0.00102048).abs() < 1e-12);
+        assert!(divergence(&kl).unwrap_err().to_string().contains("fixed coefficient"));
         assert_eq!(divergence(&Value::Null).unwrap(), None);
     }
 }

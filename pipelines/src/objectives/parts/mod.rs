@@ -13,7 +13,7 @@ pub mod weights;
 pub use aggregate::{AGGREGATE, aggregate_by};
 pub use clip::{clip, clip_by};
 pub use correction::correction;
-pub use policy::{SEEN, policy, with_likelihood};
+pub use policy::{LIKELIHOOD, SEEN, policy, with_likelihood};
 pub use ratio::{ANCHOR, SPAN, ratio, span_by};
 pub use terms::{TERMS, value_loss};
 pub use weights::WEIGHTS;

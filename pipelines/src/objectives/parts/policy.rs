@@ -12,19 +12,19 @@ use super::terms::terms;
 use super::weights::weightings;
 use crate::parameters::{Parameter, Parameters, parameter};
 
-/// What the surrogate sees, and a likelihood term on good rollouts.
-pub const SEEN: &[Parameter] = &[
-    parameter(
-        "advantage",
-        "token",
-        "token: each token's own; row_mean: the mean over the rollout's trainable tokens",
-    ),
-    parameter(
-        "positive_nll",
-        "null",
-        "null, or {weight, signal: reward}: adds weight times the token mean of -log pi over rollouts whose signal is above 0",
-    ),
-];
+/// What the surrogate sees.
+pub const SEEN: &[Parameter] = &[parameter(
+    "advantage",
+    "token",
+    "token: each token's own; row_mean: the mean over the rollout's trainable tokens",
+)];
+
+/// A likelihood term on good rollouts, for objectives that are built by [`with_likelihood`].
+pub const LIKELIHOOD: &[Parameter] = &[parameter(
+    "positive_nll",
+    "null",
+    "null, or {weight, signal: reward}: adds weight times the token mean of -log pi over rollouts whose signal is above 0",
+)];
 
 /// A surrogate with the anchor, ratio, weights, aggregate and terms of the parameters.
 ///

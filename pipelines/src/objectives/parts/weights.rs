@@ -46,7 +46,9 @@ pub fn weightings(parameters: &Parameters) -> Result<Vec<Box<dyn Weighting>>> {
             "old" => Anchor::Old,
             _ => return Err(fields.unknown("anchor", &["rollout", "old"])),
         };
-        let threshold = fields.number("threshold")?.unwrap_or(f64::INFINITY);
+        let Some(threshold) = fields.number("threshold")? else {
+            return Err(fields.unknown("threshold", &["a number, above which tokens are dropped"]));
+        };
         weightings.push(Box::new(OffPolicyMask { anchor, threshold }));
     }
     match parameters.text("row_weights")? {

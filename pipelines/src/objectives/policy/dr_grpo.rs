@@ -2,7 +2,7 @@
 
 use crate::objectives::NamedObjective;
 use crate::objectives::parts::{
-    ANCHOR, SEEN, SPAN, TERMS, WEIGHTS, aggregate_by, clip, clip_by, policy, with_likelihood,
+    ANCHOR, LIKELIHOOD, SEEN, SPAN, TERMS, WEIGHTS, aggregate_by, clip, clip_by, policy, with_likelihood,
 };
 
 /// `sum over tokens of max(-A r, -A clip(r)) / (rollouts * horizon)`.
@@ -16,6 +16,7 @@ pub const DR_GRPO: NamedObjective = NamedObjective {
         ANCHOR,
         &SPAN,
         SEEN,
+        LIKELIHOOD,
         WEIGHTS,
         &aggregate_by("seq_mean_token_sum_norm"),
         TERMS,

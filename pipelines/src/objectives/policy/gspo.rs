@@ -2,7 +2,7 @@
 
 use crate::objectives::NamedObjective;
 use crate::objectives::parts::{
-    ANCHOR, SEEN, TERMS, WEIGHTS, aggregate_by, clip, clip_by, policy, span_by, with_likelihood,
+    ANCHOR, LIKELIHOOD, SEEN, TERMS, WEIGHTS, aggregate_by, clip, clip_by, policy, span_by, with_likelihood,
 };
 
 /// `max(-A s, -A clip(s, 1 - clip_low, 1 + clip_high)), s = exp(mean log r)`.
@@ -16,6 +16,7 @@ pub const GSPO: NamedObjective = NamedObjective {
         ANCHOR,
         &span_by("sequence", "straight_through"),
         SEEN,
+        LIKELIHOOD,
         WEIGHTS,
         &aggregate_by("seq_mean_token_mean"),
         TERMS,

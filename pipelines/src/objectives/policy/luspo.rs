@@ -2,7 +2,7 @@
 
 use crate::objectives::NamedObjective;
 use crate::objectives::parts::{
-    ANCHOR, SEEN, TERMS, WEIGHTS, aggregate_by, clip, clip_by, policy, span_by, with_likelihood,
+    ANCHOR, LIKELIHOOD, SEEN, TERMS, WEIGHTS, aggregate_by, clip, clip_by, policy, span_by, with_likelihood,
 };
 
 /// `mean over rollouts of length * max(-A s, -A clip(s))`.
@@ -16,6 +16,7 @@ pub const LUSPO: NamedObjective = NamedObjective {
         ANCHOR,
         &span_by("sequence", "through"),
         SEEN,
+        LIKELIHOOD,
         WEIGHTS,
         &aggregate_by("seq_mean_token_sum"),
         TERMS,

@@ -2,7 +2,7 @@
 
 use crate::objectives::NamedObjective;
 use crate::objectives::parts::{
-    AGGREGATE, ANCHOR, SEEN, SPAN, TERMS, WEIGHTS, clip, clip_by, policy, with_likelihood,
+    AGGREGATE, ANCHOR, LIKELIHOOD, SEEN, SPAN, TERMS, WEIGHTS, clip, clip_by, policy, with_likelihood,
 };
 
 /// `max(-A r, -A clip(r, 1 - clip_low, 1 + clip_high))`.
@@ -11,6 +11,6 @@ pub const PPO_CLIP: NamedObjective = NamedObjective {
     title: "the clipped surrogate of PPO and GRPO",
     citation: "Schulman et al. 2017, arXiv 1707.06347; dual clip: Ye et al. 2020, arXiv 1912.09729",
     formula: "max(-A r, -A clip(r, 1 - clip_low, 1 + clip_high))",
-    parameters: &[&clip_by("0.2", "0.2"), ANCHOR, &SPAN, SEEN, WEIGHTS, &AGGREGATE, TERMS],
+    parameters: &[&clip_by("0.2", "0.2"), ANCHOR, &SPAN, SEEN, LIKELIHOOD, WEIGHTS, &AGGREGATE, TERMS],
     build: |parameters| with_likelihood(policy("ppo_clip", parameters, clip(parameters)?)?, parameters),
 };

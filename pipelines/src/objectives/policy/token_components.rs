@@ -70,6 +70,8 @@ fn build(parameters: &Parameters) -> Result<Box<dyn Objective>> {
     };
     let mut ref_kl = policy("reverse_kl", parameters, surrogate)?;
     ref_kl.advantages = Advantages::Absent;
+    // The reinforcement part has them: a term counts once.
+    ref_kl.terms.clear();
     Ok(Box::new(TokenComponents {
         rl: Box::new(trust_region("dppo_tv", Movement::TotalVariation, parameters)?),
         weighted_rl: weighted(

@@ -86,10 +86,13 @@ fn plan(parameters: &Parameters) -> Result<Credit> {
             );
         }
     };
+    // The running weight is not known after a token whose own is not.
+    let counted = weight.clone().scan(Running::Count);
+    let unknown = counted.less(value(1.0).spread(TOKEN).scan(Running::Count));
     let position: Expr = if compacted { trainable_position() } else { alive_position() };
     let credit = Credit::new()
         .returns(returns)
-        .define("weight", weight.scan(Running::Sum))
+        .define("weight", weight.scan(Running::Sum) + value(0.0).null_if(unknown))
         .define("position", position);
     let at = || group().and(signal("position"));
     let weighted = sum(signal("returns") * signal("weight"), at());

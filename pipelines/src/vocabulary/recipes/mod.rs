@@ -28,7 +28,6 @@ pub(super) fn settings(recipe: &Recipe, params: &Map<String, Value>) -> Result<N
 
 /// The words of `params` as settings, without those in `left_out`: what belongs to the objective, or only
 /// describes the case.
-#[allow(dead_code)]
 fn without(params: &Map<String, Value>, left_out: &[&str]) -> Vec<(String, Value)> {
     let kept = params.iter().filter(|(word, _)| !left_out.contains(&word.as_str()));
     kept.map(|(word, value)| (word.clone(), value.clone())).collect()

@@ -31,6 +31,11 @@ pub trait Family {
         None
     }
 
+    /// Why the reference is at fault in a case whose file does not say so.
+    fn fault(&self, _case: &Case) -> Option<&'static str> {
+        None
+    }
+
     /// A case that no recipe answers as a whole, such as a filter or a search; `None` leaves it to the
     /// rules.
     fn run(&self, _case: &Case) -> Option<Result<usize, String>> {
@@ -53,8 +58,11 @@ pub fn run(case: &Case) -> Option<Result<usize, String>> {
     FAMILIES.iter().find_map(|family| family.run(case))
 }
 
+pub fn fault(case: &Case) -> Option<&'static str> {
+    FAMILIES.iter().find_map(|family| family.fault(case))
+}
+
 /// Compares two lists of numbers.
-#[allow(dead_code)]
 pub fn close(what: &str, got: &[f64], wanted: &[f64], tolerance: &Tolerance) -> Result<usize, String> {
     if got.len() != wanted.len() {
         return Err(format!("{what}: {} values, expected {}", got.len(), wanted.len()));
@@ -66,7 +74,6 @@ pub fn close(what: &str, got: &[f64], wanted: &[f64], tolerance: &Tolerance) -> 
 }
 
 /// A field of every row of `expected`, which is an object by id.
-#[allow(dead_code)]
 pub fn by_id(wanted: &Value) -> Result<&Map<String, Value>, String> {
     wanted.as_object().ok_or_else(|| "expected no object by id".to_owned())
 }

@@ -126,7 +126,6 @@ impl Check {
         }
         Ok(match (self.compared, self.elsewhere.first()) {
             (0, None) => Outcome::Listed("no value at a trainable position".into()),
-            (0, Some((_, reason))) => Outcome::Listed((*reason).to_owned()),
             (compared, None) => Outcome::Asserted(compared),
             (compared, Some(_)) => Outcome::Partly(compared, self.elsewhere),
         })

@@ -9,7 +9,7 @@ use super::{CREDIT, Checked};
 pub fn prime(case: &Value) -> Checked {
     let mut check = Check::of(case)?;
     if case["params"].get("filter").is_some() {
-        check.left(&["kept_rollouts"], "the accuracy band: a filter of sampling");
+        check.left(&["kept_rollouts"], CREDIT);
         return check.done();
     }
     let batch = Batch::of(case)?.logprobs(

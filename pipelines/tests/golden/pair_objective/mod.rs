@@ -53,4 +53,4 @@ const KEYS: &[&str] = &[
 ];
 
 /// Why a key is not an objective's.
-const CREDIT: &str = "advantages, returns and rewards come with the credit recipe of this name";
+pub const CREDIT: &str = "advantages, returns and rewards come with the credit recipe of this name";

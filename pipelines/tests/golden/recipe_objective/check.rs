@@ -138,7 +138,13 @@ impl<'a> Check<'a> {
         }
         let compared = self.compared.into_inner();
         let open: Vec<_> = open.into_iter().map(|key| (key.to_owned(), super::LATER)).collect();
-        Ok(if open.is_empty() { Outcome::Asserted(compared) } else { Outcome::Partly(compared, open) })
+        Ok(if open.is_empty() && compared == 0 {
+            Outcome::Listed("no value at a trainable position".into())
+        } else if open.is_empty() {
+            Outcome::Asserted(compared)
+        } else {
+            Outcome::Partly(compared, open)
+        })
     }
 }
 

@@ -1,0 +1,5 @@
+//! Metrics of benchmarks, as functions of record batches of scores.
+
+mod columns;
+pub mod rewardbench_2;
+pub mod wildbench;

@@ -1,0 +1,43 @@
+//! From dense token rewards to advantages: by a critic, or as plain returns.
+
+use meed_operators::Result;
+use meed_operators::credit::{Credit, Expr, gae, mask, signal, trainable, when};
+
+use crate::parameters::{Parameter, Parameters, parameter};
+use crate::parts::divergence::{Into, penalty};
+use crate::parts::whitening::whitened;
+
+/// Parameters of the estimate.
+pub const ESTIMATE: &[Parameter] = &[
+    parameter(
+        "values",
+        "critic",
+        "critic: token_values; none: all values are 0, so that lam=1 gives returns",
+    ),
+    parameter("gamma", "1.0", "discount per trainable token"),
+    parameter("lam", "1.0", "lambda of the advantage estimate"),
+    parameter(
+        "kl",
+        "null",
+        "divergence penalty in the token rewards: {coef, estimator: k1|k2|k3|abs, clamp_value, given}",
+    ),
+];
+
+/// GAE over the trainable tokens, whitened where the parameters of whitening say so, with `token_rewards` and
+/// `returns` kept.
+pub fn estimated(parameters: &Parameters, credit: Credit, rewards: Expr) -> Result<Credit> {
+    let rewards = match penalty(parameters)? {
+        None => rewards,
+        Some(penalty) if penalty.into == Into::Reward => rewards - when(mask(), penalty.tokens, 0.0),
+        Some(_) => return Err(parameters.unknown("kl", &["{coef, estimator, where: reward}"])),
+    };
+    let values = match parameters.text("values")? {
+        "critic" => signal("token_values"),
+        "none" => when(mask(), 0.0, 0.0),
+        _ => return Err(parameters.unknown("values", &["critic", "none"])),
+    };
+    let (gamma, lam) = (parameters.number("gamma")?, parameters.number("lam")?);
+    let advantage = gae(signal("token_rewards"), values.clone(), gamma, lam, trainable());
+    let credit = credit.define("token_rewards", rewards).returns(advantage.clone() + values);
+    Ok(credit.advantage(whitened(parameters, advantage)?))
+}
