@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float32Type;
 use meed_catalog::{Catalog, SqlOptions};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::real_data;
@@ -156,6 +157,63 @@ fn gsm8k() {
     workspace.refuse("gsm8k", "tir_optimal_token_baseline", "token_", "sampl");
     workspace.refuse("gsm8k", "remax", "reward_baseline", "greedy");
     workspace.refuse("gsm8k", "gigpo", "step_", "importer");
+}
+
+/// One command compares ten recipes of outcomes with one of steps, whose scores a judge gives on the way.
+#[test]
+fn gsm8k_compared_with_judged_steps() {
+    let Some(file) = real_data("gsm8k_model_solutions.jsonl") else {
+        return;
+    };
+    let workspace = Workspace::new();
+    workspace.succeed(&["import", "gsm8k", &file.display().to_string(), "--to", "gsm8k"]);
+    let recipes: Vec<&str> = OUTCOME.iter().copied().chain(["step_reinforce"]).collect();
+    let output = workspace.meed(&[
+        "compare",
+        "--recipe",
+        &recipes.join(","),
+        "--judge",
+        "calculator",
+        "--set",
+        "calculator.otherwise=1",
+        "--set",
+        "step_rewards=step_calculator",
+        "--from",
+        "gsm8k",
+        "--format",
+        "json",
+        "--out",
+        "report.html",
+    ]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let compared: Value = serde_json::from_slice(&output.stdout).expect("a JSON document");
+    assert_eq!((&compared["rollouts"], &compared["groups"]), (&json!(1319 * 4), &json!(1319)));
+    assert_eq!(compared["judges"][0]["scores"], compared["elements"]["step"], "a score for every step");
+    assert_eq!(compared["pairs"].as_array().map(Vec::len), Some(55));
+    let number = |of: &Value| of.as_f64().unwrap_or(f64::NAN);
+    let mean = |of: &Value, level: &str| number(&of["mean_absolute"][level]);
+    for (recipe, name) in compared["recipes"].as_array().expect("an array").iter().zip(&recipes) {
+        assert_eq!((&recipe["recipe"], &recipe["in_loss"]), (&json!(name), &json!(5276)));
+        assert!(number(&recipe["concentration"]) >= 0.1 && mean(recipe, "token") > 0.0, "{recipe}");
+        let even = *name != "tempo" && *name != "step_reinforce";
+        assert_eq!(number(&recipe["uneven"]) == 0.0, even, "{recipe}");
+        if ZERO_WITHOUT_VARIANCE.contains(name) {
+            assert!(number(&recipe["zero_signal"]) >= 588.0 / 1319.0, "{recipe}");
+        }
+    }
+    let pair = |recipe: &str, other: &str| {
+        let pairs = compared["pairs"].as_array().expect("an array").iter();
+        let mut found = pairs.filter(|pair| pair["recipe"] == recipe && pair["other"] == other);
+        found.next().expect("a pair").clone()
+    };
+    // Units differ, the order does not: centred rewards by constants of the data.
+    assert_eq!(pair("dr_grpo", "rloo")["token"]["spearman"], 1.0);
+    let steps = pair("grpo", "step_reinforce");
+    assert!(number(&steps["step"]["spearman"]) < 0.9, "steps tell more than outcomes: {steps}");
+    let page = std::fs::read_to_string(workspace.folder.path().join("report.html")).expect("a page");
+    assert_eq!(page.matches("<article").count(), 5);
+    assert_eq!(page.matches("<tr data-recipe").count(), recipes.len());
+    assert!(page.contains("step_calculator") && page.contains("How 11 recipes credit gsm8k@1"));
 }
 
 #[test]

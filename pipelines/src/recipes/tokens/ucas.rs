@@ -6,7 +6,7 @@ use meed_operators::credit::{
     normalize, signal, trainable, value, when,
 };
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, pairs};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::{GROUP, group_advantage, group_norm};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
@@ -31,7 +31,7 @@ const INPUTS: &[Input] = &[
         "logsumexp minus mean of the logits over the vocabulary",
         "a forward pass that keeps logits; import rollouts that carry them",
     ),
-    input(
+    pairs(
         "token_vocab_logits",
         Of::Number,
         "logits over the vocabulary, where token_certainties are not given",

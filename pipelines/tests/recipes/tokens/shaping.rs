@@ -132,5 +132,5 @@ fn ucas_sums_certainty_over_all_tokens() {
     let error = try_given("ucas", json!({}), group_of_four(|_| json!({ "token_logits": [1, 2, 3, 4] })))
         .err()
         .unwrap();
-    assert!(error.hint().contains("token_certainties"), "{}", error.hint());
+    assert!(error.to_string().contains("token_certainties"), "{error}");
 }
