@@ -85,12 +85,16 @@ fn what_is_explained_can_be_given_back() {
     let table = "credit_advantages";
     assert_eq!(advantages(&place, table, "expr"), advantages(&place, table, "grpo"));
 
+    // Without data nothing is known of the columns, and nothing is guessed.
+    let by_label = "advantage = when(label == \"good\", 1, 0)";
+    assert!(place.tells(&["explain", "--expr", by_label]).ends_with(&format!("credit\n  {by_label}\n")));
     let text = "centred = leave_one_out(reward, by(group)); advantage = reward - centred";
     let explained = place.tells(&["explain", "--expr", text, "--name", "mine", "--from", "rows"]);
     for part in [
         "mine: credit program of one's own\n",
         "\ncredit\n  centred = mean(reward, by(group), of others)\n  advantage = reward - centred\n",
         "looks at  one group",
+        "requires  reward",
     ] {
         assert!(explained.contains(part), "{part} is not in {explained}");
     }
