@@ -71,8 +71,7 @@ impl Evaluator<'_> {
         let extent = self.unit.extent(&level)?;
         let mut states = vec![Accumulated::default(); extent.len()];
         let values = numbers(&x);
-        // A rollout that is left out may lack the elements that its positions count.
-        for row in (0..self.unit.rows()).filter(|&row| x.is_valid(row) && self.in_baseline[row]) {
+        for row in (0..self.unit.rows()).filter(|&row| x.is_valid(row)) {
             let mut encoded = Vec::new();
             if !encode(&to, row, &mut encoded) {
                 continue;
@@ -88,6 +87,10 @@ impl Evaluator<'_> {
                     };
                     let length = extent.rows[target + 1] - extent.rows[target];
                     if !(0.0..length as f64).contains(&at) {
+                        // A rollout that is left out may lack the elements that its positions count.
+                        if !self.in_baseline[row] {
+                            continue;
+                        }
                         return Err(Error::data(
                             self.unit.place(row, "position"),
                             format!(

@@ -144,14 +144,14 @@ impl Evaluator<'_> {
         let target = self.unit.extent(level)?;
         let mut states = vec![Accumulated::default(); target.len()];
         for (row, (first, past)) in self.unit.ranges(&ROLLOUT, &from)?.into_iter().enumerate() {
-            // A rollout that is left out may lack the elements that its positions count.
-            if !self.in_baseline[row] {
-                continue;
-            }
             for i in (first..past).filter(|&i| x.is_valid(i) && position.is_valid(i)) {
                 let at = positions[i];
                 let length = target.rows[row + 1] - target.rows[row];
                 if !(0.0..length as f64).contains(&at) {
+                    // A rollout that is left out may lack the elements that its positions count.
+                    if !self.in_baseline[row] {
+                        continue;
+                    }
                     return Err(Error::data(
                         self.unit.place(row, level.name()),
                         format!("position {at} lies outside the {length} {level}s of the rollout"),
