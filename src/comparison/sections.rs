@@ -194,6 +194,7 @@ pub(super) fn measures(report: &ComparisonReport) -> Result<Markup> {
     let in_loss: Vec<Option<f64>> =
         recipes.iter().map(|one| Some(one.summary.in_loss as f64 / rollouts)).collect();
     let means: Vec<[Option<f64>; 3]> = recipes.iter().map(|one| one.mean_absolute).collect();
+    let has_reasons = recipes.iter().any(|one| !one.summary.reasons.is_empty());
     let cut = recipes.iter().any(|one| one.significant_bits.iter().flatten().next().is_some());
     Ok(html! {
         section #recipes {
@@ -204,7 +205,8 @@ pub(super) fn measures(report: &ComparisonReport) -> Result<Markup> {
                         tr {
                             th { "recipe" } th { "in the loss" } th { "zero-signal" br; "groups" }
                             th { "mean |A|" br; "token" } th { "mean |A|" br; "step" } th { "mean |A|" br; "rollout" }
-                            th { "concen-" br; "tration" } th { "uneven" br; "rollouts" } th.text { "left out" }
+                            th { "concen-" br; "tration" } th { "uneven" br; "rollouts" }
+                            @if has_reasons { th.text { "left out" } }
                         }
                     }
                     tbody {
@@ -216,10 +218,12 @@ pub(super) fn measures(report: &ComparisonReport) -> Result<Markup> {
                                 @for mean in one.mean_absolute { td { (number(mean)) } }
                                 td { (percent(one.concentration)) }
                                 td { (percent(one.uneven)) }
-                                td.text {
-                                    @for (at, (reason, rollouts)) in one.summary.reasons.iter().enumerate() {
-                                        @if at > 0 { br; }
-                                        (count(*rollouts)) ": " (reason)
+                                @if has_reasons {
+                                    td.text {
+                                        @for (at, (reason, rollouts)) in one.summary.reasons.iter().enumerate() {
+                                            @if at > 0 { br; }
+                                            (count(*rollouts)) ": " (reason)
+                                        }
                                     }
                                 }
                             }
