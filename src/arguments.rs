@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use meed::connectors::OnError;
 use meed::connectors::import::IMPORTERS;
 use meed::connectors::parquet_source::SLICE_BYTES;
@@ -167,9 +167,10 @@ pub struct RecipesArguments {
 
 /// Explain a recipe: formula, the columns that it needs, parameters, and the credit expressions that it is made of
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("credit").required(true).args(["recipe", "expr"]))]
 pub struct ExplainArguments {
     /// Name of the recipe
-    #[arg(required_unless_present = "expr", conflicts_with = "expr")]
+    #[arg(conflicts_with = "expr")]
     pub recipe: Option<String>,
     #[command(flatten)]
     pub programs: Programs,
@@ -318,9 +319,10 @@ pub struct SqlArguments {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("credit").required(true).multiple(true).args(["names", "expr"]))]
 pub struct Recipes {
     /// Names of recipes, separated by commas
-    #[arg(long = "recipe", value_name = "NAME", value_delimiter = ',', required_unless_present = "expr")]
+    #[arg(long = "recipe", value_name = "NAME", value_delimiter = ',')]
     pub names: Vec<String>,
     #[command(flatten)]
     pub programs: Programs,
