@@ -29,11 +29,11 @@ fn segments(rollout: &Contested) -> Vec<Segment> {
         std::iter::once(0).chain(rollout.step_ends.iter().copied()).take(rollout.step_ends.len()).collect();
     let step_at = |token: usize| starts.iter().rposition(|&start| start == token);
     let mut segments: Vec<Segment> = Vec::new();
-    for token in 0..mask.len() {
+    for (token, &trainable) in mask.iter().enumerate() {
         let begins = step_at(token);
         match segments.last_mut() {
             Some(last) if begins.is_none() && same(token - 1, token) => last.tokens.end = token + 1,
-            _ => segments.push(Segment { tokens: token..token + 1, trainable: mask[token], begins }),
+            _ => segments.push(Segment { tokens: token..token + 1, trainable, begins }),
         }
     }
     segments

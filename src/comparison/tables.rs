@@ -53,8 +53,8 @@ impl ComparisonReport {
             let all = pairs.iter().map(|pair| rounded(of(&pair.levels[level])));
             Arc::new(all.collect::<Float64Array>()) as ArrayRef
         };
-        let (sign, spearman): (fn(&Agreement) -> _, fn(&Agreement) -> _) =
-            (|level| level.same_sign, |level| level.spearman);
+        let sign = |level: &Agreement| level.same_sign;
+        let spearman = |level: &Agreement| level.spearman;
         let columns: Vec<Column> = vec![
             ("recipe", self.names(pairs.iter().map(|pair| pair.recipes.0).collect())),
             ("other", self.names(pairs.iter().map(|pair| pair.recipes.1).collect())),

@@ -11,6 +11,9 @@ use meed_pipelines::stored::{AnsweredScores, JudgeJob, Rejected, judge};
 
 use crate::memory_sink::MemorySink;
 
+/// Rows of the scores table, and counts per judge.
+pub(crate) type Answers = (Vec<RecordBatch>, Vec<(String, Tally)>);
+
 /// Judges and what they may ask.
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
@@ -26,7 +29,7 @@ impl Asked<'_> {
         source: Arc<dyn Source>,
         on_error: OnError,
         options: &RunOptions,
-    ) -> Result<(Vec<RecordBatch>, Vec<(String, Tally)>)> {
+    ) -> Result<Answers> {
         let (judges, sink) = (answerable(self.judges, self.context)?, MemorySink::default());
         let job = JudgeJob {
             judges,

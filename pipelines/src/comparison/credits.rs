@@ -45,12 +45,14 @@ pub(super) struct RolloutCredit {
     pub(super) levels: [Elements; 3],
 }
 
+/// Tokens of steps, by step, and where the steps of each rollout begin.
+type Steps = (Vec<(usize, usize)>, Vec<usize>);
+
 /// Rows of the advantages table of all recipes for the rollouts of a unit.
 pub(super) struct UnitCredit<'a> {
     unit: &'a Unit,
     mask: ListArray,
-    /// Tokens of steps, by step, and steps by rollout.
-    steps: Option<(Vec<(usize, usize)>, Vec<usize>)>,
+    steps: Option<Steps>,
     recipes: Vec<Given>,
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::credits::{LEVELS, RolloutCredit};
+use super::credits::RolloutCredit;
 use super::distribution::Ranks;
 use super::measures::{Seen, share};
 
@@ -109,8 +109,7 @@ impl Products {
 
     /// Adds a rollout of a pattern.
     pub(super) fn add(&mut self, ranks: &[LevelRanks], rollout: &RolloutCredit, pattern: u32) {
-        for level in 0..LEVELS.len() {
-            let LevelRanks { tables, pairs } = &ranks[level];
+        for (level, LevelRanks { tables, pairs }) in ranks.iter().enumerate() {
             let mut found = vec![0i64; tables.len()];
             for (count, values) in rollout.levels[level].iter() {
                 for (rank, (recipe, table)) in found.iter_mut().zip(tables) {
