@@ -47,7 +47,7 @@ const ESTIMATORS: &[(&str, &str)] = &[
 ];
 
 const LATER_ESTIMATORS: &[(&str, &str)] = &[
-    ("ema_baseline", "a running baseline per agent: comes with the history primitive"),
+    ("ema_baseline", "a running baseline that forgets, per agent: comes with the recipes for several agents"),
     ("per role", "a map from roles to recipes: comes with the recipes for several agents"),
     ("turn-level, group mean", "the unbiased turn baseline: comes with the turn recipes"),
 ];
@@ -148,9 +148,6 @@ pub fn named(recipe: &str, framework: Option<&str>, params: &Map<String, Value>)
         }
         other => return Err(unknown("stage", &json!(other))),
     };
-    if params.get("center").and_then(Value::as_str) == Some("running_mean") {
-        return Ok(Named::Elsewhere("running statistics: come with the history primitive".into()));
-    }
     settings.extend(defaults(stage, estimator));
     for (word, value) in params {
         translate(name, stage, word, value, &mut settings)?;

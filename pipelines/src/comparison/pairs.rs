@@ -18,7 +18,7 @@ pub(super) fn pairs(recipes: usize) -> impl Iterator<Item = (usize, usize)> {
 pub struct Pair {
     /// Indices of the recipes.
     pub recipes: (usize, usize),
-    /// By level of [`LEVELS`].
+    /// By level of [`LEVELS`](super::LEVELS).
     pub levels: [Agreement; 3],
 }
 

@@ -2,7 +2,7 @@
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    By, Center, Expr, Norm, ROLLOUT, Reduction, Scale, Singleton, ZeroStd, batch, group, mask,
+    By, Center, Expr, Norm, ROLLOUT, Reduction, Scale, Singleton, ZeroStd, batch, group, history, mask,
 };
 
 use crate::parameters::{Parameter, Parameters, parameter};
@@ -19,12 +19,12 @@ pub const NORM: &[Parameter] = &[
     parameter(
         "center",
         "group_mean",
-        "what is subtracted: group_mean, leave_one_out, length_weighted_mean, batch_mean, batch leave_one_out, none",
+        "what is subtracted: group_mean, leave_one_out, length_weighted_mean, batch_mean, batch leave_one_out, running_mean (of all iterations so far), none",
     ),
     parameter(
         "scale",
         "group_std",
-        "what it is divided by: group_std, leave_one_out_std, batch_std, batch_std_of_centred, group_mean, none",
+        "what it is divided by: group_std, leave_one_out_std, batch_std, batch_std_of_centred, running_std, group_mean, none",
     ),
     parameter("ddof", "1", "delta degrees of freedom of the deviation: 1 sample, 0 population"),
     parameter("eps", "1e-6", "added to the deviation"),
@@ -44,10 +44,24 @@ pub const NORM: &[Parameter] = &[
     ),
 ];
 
-const CENTERS: &[&str] =
-    &["group_mean", "leave_one_out", "length_weighted_mean", "batch_mean", "batch leave_one_out", "none"];
-const SCALES: &[&str] =
-    &["group_std", "leave_one_out_std", "batch_std", "batch_std_of_centred", "group_mean", "none"];
+const CENTERS: &[&str] = &[
+    "group_mean",
+    "leave_one_out",
+    "length_weighted_mean",
+    "batch_mean",
+    "batch leave_one_out",
+    "running_mean",
+    "none",
+];
+const SCALES: &[&str] = &[
+    "group_std",
+    "leave_one_out_std",
+    "batch_std",
+    "batch_std_of_centred",
+    "running_std",
+    "group_mean",
+    "none",
+];
 const ZERO: &[&str] = &["skip", "zero when std <= 1e-6", "zero when std <= 1e-6 or the group has one member"];
 const SINGLETONS: &[&str] =
     &["zero", "raw", "mean0", "mean0_std1", "raw/(1+eps)", "error", "own reward and 0"];
@@ -65,6 +79,7 @@ pub fn norm(parameters: &Parameters, by_group: By) -> Result<Norm> {
         "length_weighted_mean" => Center::Weighted(by_group.clone(), trainable_tokens()),
         "batch_mean" => Center::Mean(batch()),
         "batch leave_one_out" => Center::LeaveOneOut(batch()),
+        "running_mean" => Center::Mean(history()),
         "none" => Center::None,
         _ => return Err(parameters.unknown("center", CENTERS)),
     };
@@ -75,6 +90,7 @@ pub fn norm(parameters: &Parameters, by_group: By) -> Result<Norm> {
         "group_std" => std(by_group.clone()),
         "leave_one_out_std" => Scale::LeaveOneOutStd(by_group.clone()),
         "batch_std" => std(batch()),
+        "running_std" => std(history()),
         "batch_std_of_centred" | "batch_std of the centred rewards" => Scale::StdOfCentered(batch()),
         "group_mean" => Scale::Mean(by_group.clone()),
         "none" => Scale::None,
