@@ -209,7 +209,8 @@ fn with_columns(batch: RecordBatch, columns: &[ReadColumn]) -> Result<RecordBatc
         columns.iter().filter(|column| !has(&column.name)).map(|column| column.known.clone()).collect();
     let generated = data::batch(&shapes, &others)?;
     let keys = ["iteration", "group_id", "rollout_id", "status", "token_mask"];
-    let kept = batch.schema().fields().iter().enumerate().filter_map(|(at, field)| {
+    let schema = batch.schema();
+    let kept = schema.fields().iter().enumerate().filter_map(|(at, field)| {
         let wanted = |column: &ReadColumn| column.name == *field.name();
         (keys.contains(&field.name().as_str()) || columns.iter().any(wanted)).then_some(at)
     });

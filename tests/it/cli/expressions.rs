@@ -80,7 +80,7 @@ fn what_is_explained_can_be_given_back() {
     let place = filled();
     let explained = place.tells(&["explain", "grpo", "--from", "rows"]);
     let (_, rest) = explained.split_once("\ncredit\n").expect("the credit program");
-    let (program, _) = rest.split_once("\n\n").expect("what it needs");
+    let program = rest.split("\n\n").next().expect("the program");
     place.does(&["assign", "--recipe", "grpo", "--expr", program, "--from", "rows", "--to", "credit"]);
     let table = "credit_advantages";
     assert_eq!(advantages(&place, table, "expr"), advantages(&place, table, "grpo"));
@@ -91,11 +91,19 @@ fn what_is_explained_can_be_given_back() {
         "mine: credit program of one's own\n",
         "\ncredit\n  centred = mean(reward, by(group), of others)\n  advantage = reward - centred\n",
         "looks at  one group",
-        "requires  reward",
+        "reward  rollout  numbers  required",
     ] {
         assert!(explained.contains(part), "{part} is not in {explained}");
     }
     assert!(!explained.contains("fidelity") && !explained.contains("parameter"), "{explained}");
+
+    // Without data the types of columns follow from their use.
+    let text = "advantage = when(label == \"good\", reward, 0)";
+    let explained = place.tells(&["explain", "--expr", text]);
+    assert!(
+        explained.contains("looks at  one rollout") && explained.contains("label   rollout  text"),
+        "{explained}"
+    );
 }
 
 #[test]
