@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use meed::connectors::OnError;
 use meed::connectors::import::IMPORTERS;
 use meed::connectors::parquet_source::SLICE_BYTES;
@@ -167,9 +167,10 @@ pub struct RecipesArguments {
 
 /// Explain a recipe: formula, the columns that it needs, parameters, and the credit expressions that it is made of
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("credit").required(true).args(["recipe", "expr"]))]
 pub struct ExplainArguments {
     /// Name of the recipe
-    #[arg(required_unless_present = "expr", conflicts_with = "expr")]
+    #[arg(conflicts_with = "expr")]
     pub recipe: Option<String>,
     #[command(flatten)]
     pub programs: Programs,
@@ -188,6 +189,28 @@ pub struct CompareArguments {
     /// Dataset of rollouts (name or name@version), or a file, directory or URI
     #[arg(long, value_name = "DATASET|FILE")]
     pub from: String,
+    /// Join stored scores as signals: datasets, whose tables `<name>_scores` are read, or files
+    #[arg(long, value_name = "DATASET|FILE", value_delimiter = ',')]
+    pub scores: Vec<String>,
+    /// Ask judges on the way and join their scores, without storing them; `--set <judge>.<key>=<value>`
+    /// sets a parameter
+    #[arg(long = "judge", value_name = "NAME", value_delimiter = ',')]
+    pub judges: Vec<String>,
+    /// Directory of the model that judges ask for likelihoods
+    #[arg(long, value_name = "DIRECTORY", requires = "judges")]
+    pub model: Option<PathBuf>,
+    /// How the numbers are written to standard output: csv has one number a line, json is one document
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: NumberFormat,
+    /// Write a page with plots and token heat maps of the most contested rollouts
+    #[arg(long, value_name = "FILE.html")]
+    pub out: Option<PathBuf>,
+    /// How many contested rollouts the page and the JSON document have
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub contested: usize,
+    /// tokenizer.json that reads token ids, for heat maps of data without texts of tokens
+    #[arg(long, value_name = "FILE")]
+    pub tokenizer: Option<PathBuf>,
     #[command(flatten)]
     pub workers: Workers,
     #[command(flatten)]
@@ -295,10 +318,11 @@ pub struct SqlArguments {
     pub format: RowFormat,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("credit").required(true).multiple(true).args(["names", "expr"]))]
 pub struct Recipes {
     /// Names of recipes, separated by commas
-    #[arg(long = "recipe", value_name = "NAME", value_delimiter = ',', required_unless_present = "expr")]
+    #[arg(long = "recipe", value_name = "NAME", value_delimiter = ',')]
     pub names: Vec<String>,
     #[command(flatten)]
     pub programs: Programs,
@@ -306,14 +330,7 @@ pub struct Recipes {
     pub settings: Settings,
 }
 
-impl Recipes {
-    /// The recipes and programs that were chosen.
-    pub fn count(&self) -> usize {
-        self.names.len() + self.programs.expr.len()
-    }
-}
-
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Programs {
     /// A recipe of your own, such as 'advantage = reward - mean(reward, by(group))'; what `explain`
     /// prints can be given here
@@ -336,7 +353,7 @@ impl Programs {
     }
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Settings {
     /// Set a parameter of every recipe that has it, or of one (<recipe>.<key>=<value>), or bind a
     /// signal that a recipe reads to another column
@@ -402,6 +419,13 @@ pub enum RowFormat {
     Json,
     Parquet,
     Arrow,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NumberFormat {
+    Table,
+    Csv,
+    Json,
 }
 
 fn setting(text: &str) -> std::result::Result<(String, Value), String> {

@@ -10,6 +10,7 @@ pub use meed_operators as operators;
 pub use meed_pipelines as pipelines;
 
 mod address;
+mod comparison;
 mod fingerprint;
 mod import;
 mod judging;
@@ -29,6 +30,7 @@ mod target;
 mod train;
 
 pub use address::Address;
+pub use comparison::{CompareOptions, Compared, ComparisonReport};
 pub use import::{Import, ImportedReport};
 pub use judging::{Judging, JudgingReport, model_context};
 pub use meed_operators::{Error, Result};

@@ -10,13 +10,14 @@ use crate::progress::Bar;
 /// The voice of one command: a progress bar, lines beside it, and silence where it was asked for.
 pub struct Messages {
     quiet: bool,
+    doing: &'static str,
     bar: Bar,
 }
 
 impl Messages {
     /// Begins with a bar.
     pub fn new(doing: &'static str, quiet: bool) -> Self {
-        Messages { quiet, bar: Bar::new(doing, quiet) }
+        Messages { quiet, doing, bar: Bar::new(doing, quiet) }
     }
 
     /// For what a run says on the way.
@@ -31,7 +32,12 @@ impl Messages {
 
     /// For the engine's progress.
     pub fn progress(&self) -> Report {
-        self.bar.report()
+        self.bar.report("gathering batch statistics", self.doing)
+    }
+
+    /// For the progress of what does all its work in passes that gather.
+    pub fn progress_of_passes(&self) -> Report {
+        self.bar.report(self.doing, "judging")
     }
 
     /// For a count of rows.

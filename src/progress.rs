@@ -45,8 +45,8 @@ impl Bar {
         self.0.suspend(|| eprintln!("{text}"));
     }
 
-    /// What the engine reports to.
-    pub fn report(&self) -> Report {
+    /// What the engine reports to; how to call passes that gather, and the others.
+    pub fn report(&self, gathers: &'static str, does: &'static str) -> Report {
         let (bar, gathering, sized) = (self.0.clone(), AtomicBool::new(false), AtomicBool::new(false));
         Arc::new(move |progress: Progress| {
             if let Some(total) = progress.total_rows
@@ -57,7 +57,7 @@ impl Bar {
             }
             if gathering.swap(progress.gathering, Ordering::Relaxed) != progress.gathering {
                 bar.reset();
-                bar.set_message(if progress.gathering { "gathering batch statistics" } else { "assigning" });
+                bar.set_message(if progress.gathering { gathers } else { does });
             }
             bar.inc(progress.rows);
         })

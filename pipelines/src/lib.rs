@@ -1,6 +1,7 @@
 //! Recipes and objectives, one file each, the stored and live pipelines that apply them, and tasks to
 //! train on.
 
+pub mod comparison;
 pub mod description;
 pub mod inputs;
 pub mod judges;

@@ -1,8 +1,9 @@
 //! `meed explain`: what a recipe is made of, and what it needs.
 
+use arrow::datatypes::Schema;
 use meed::catalog::Catalog;
 use meed::pipelines::Description;
-use meed::pipelines::description::{Need, ReadColumn};
+use meed::pipelines::description::{Need, ReadColumn, looks};
 use meed::pipelines::presets::PRESETS;
 use meed::pipelines::stored::RecipeSettings;
 use meed::{Address, Result, recipe, rollout_schema, settings_of};
@@ -18,35 +19,50 @@ pub fn run(arguments: &Arguments, own: &ExplainArguments) -> Result<()> {
     for (name, program) in own.programs.named()? {
         chosen.push(RecipeSettings::program(name, program)?);
     }
-    settings_of(chosen, &own.settings.set)?.iter().try_for_each(|one| explain(arguments, own, one))
-}
-
-fn explain(arguments: &Arguments, own: &ExplainArguments, chosen: &RecipeSettings) -> Result<()> {
-    let recipe = &chosen.recipe;
+    let chosen = settings_of(chosen, &own.settings.set)?;
     let schema = match &own.from {
         None => None,
-        Some(from) => {
-            let catalog = Catalog::open(&arguments.catalog)?;
-            Some(rollout_schema(&Address::parse(from)?, &catalog)?)
-        }
+        Some(from) => Some(rollout_schema(&Address::parse(from)?, &Catalog::open(&arguments.catalog)?)?),
     };
-    let description = recipe.describe(&chosen.settings, schema.as_deref())?;
-    let has = |name: &str| schema.as_ref().map(|schema| schema.column_with_name(name).is_some());
-    Output::new().text(&text(&description, has))?;
-    // What the recipe is, is worth reading also where the data lacks a column.
-    match schema {
-        Some(schema) => recipe.ready(&chosen.settings, &schema).map(|_| ()),
-        None => Ok(()),
+    for one in &chosen {
+        let text = match own.recipe {
+            Some(_) => {
+                let has = |name: &str| schema.as_ref().map(|schema| schema.column_with_name(name).is_some());
+                text(&one.recipe.describe(&one.settings, schema.as_deref())?, has)
+            }
+            None => program(one, schema.as_deref())?,
+        };
+        Output::new().text(&text)?;
+        // What the recipe is, is worth reading also where the data lacks a column.
+        if let Some(schema) = &schema {
+            one.recipe.ready(&one.settings, schema)?;
+        }
     }
+    Ok(())
+}
+
+/// A program of one's own: what its columns are, only data can tell.
+fn program(chosen: &RecipeSettings, schema: Option<&Schema>) -> Result<String> {
+    let (recipe, plan) = (&chosen.recipe, chosen.recipe.set(&chosen.settings)?.1);
+    let ready = schema.and_then(|schema| recipe.ready(&chosen.settings, schema).ok());
+    let credit = ready.as_ref().map_or(&plan.credit, |ready| &ready.assignment.checked.credit).to_string();
+    let mut text = format!("{}: {}\n\ncredit\n", recipe.name, recipe.title);
+    credit.lines().for_each(|line| text.push_str(&format!("  {line}\n")));
+    if let Some(ready) = ready {
+        let (looks, checked) = (looks(ready.reach(), &plan).words(), &ready.assignment.checked);
+        text.push_str(&format!("\nlooks at  {looks}\nreads     {}\n", checked.columns.join(", ")));
+        if !checked.required.is_empty() {
+            let required = checked.required.join(", ");
+            text.push_str(&format!("requires  {required} (a rollout with a null there is left out)\n"));
+        }
+    }
+    Ok(text)
 }
 
 fn text(recipe: &Description, has: impl Fn(&str) -> Option<bool>) -> String {
     let mut text = head(recipe);
     text.push_str(&inputs(&recipe.inputs, has));
-    // The only parameter of a program of one's own is its text.
-    if !recipe.citation.is_empty() {
-        text.push_str(&parameters(recipe));
-    }
+    text.push_str(&parameters(recipe));
     text.push_str("\ncredit\n");
     recipe.credit.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
     for operator in &recipe.operators {
@@ -64,7 +80,7 @@ fn head(recipe: &Description) -> String {
     let lines = [
         ("formula", recipe.formula.to_owned()),
         ("citation", recipe.citation.to_owned()),
-        ("fidelity", if recipe.citation.is_empty() { String::new() } else { recipe.fidelity.to_owned() }),
+        ("fidelity", recipe.fidelity.to_owned()),
         ("deviates", recipe.deviations.to_owned()),
         ("gives", recipe.kind.to_owned()),
         ("objective", objective.unwrap_or_default()),

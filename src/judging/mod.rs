@@ -1,9 +1,11 @@
 //! Judging stored rollouts, as a value that is built step by step and then run.
 
+mod asked;
 mod model;
 mod report;
 mod run;
 
+pub(crate) use asked::Asked;
 pub use model::model_context;
 pub use report::JudgingReport;
 

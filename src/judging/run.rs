@@ -10,6 +10,7 @@ use meed_pipelines::stored::{AnsweredScores, JudgeJob, Rejected, judge};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
+use super::asked::answerable;
 use super::{Judging, JudgingReport};
 use crate::address::Address;
 use crate::judging::report::OnlyRows;
@@ -74,19 +75,7 @@ impl Judging {
 
     /// The judges with their limit and deadline.
     fn limited(&self) -> Result<Judges> {
-        if self.judges.is_empty() {
-            return Err(Error::usage("no judge was chosen", "docs/judges.md lists them"));
-        }
-        let asks = self.judges.iter().find(|judge| judge.asks_policy());
-        if let Some(judge) = asks
-            && (self.context.policy.is_none() || self.context.tokenizer.is_none())
-        {
-            return Err(Error::usage(
-                format!("judge {} asks a model, and there is none", judge.name()),
-                "name a model directory with --model, or give a policy and a tokenizer with `context`",
-            ));
-        }
-        let mut judges = Judges::new(self.judges.clone())?;
+        let mut judges = answerable(&self.judges, &self.context)?;
         if let Some(calls) = self.concurrency {
             judges = judges.concurrency(calls);
         }

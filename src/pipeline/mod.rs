@@ -1,5 +1,6 @@
 //! Assigning credit to stored rollouts, as a value that is built step by step and then run.
 
+mod prepare;
 mod run;
 
 use std::sync::Arc;
@@ -14,6 +15,9 @@ use serde_json::Value;
 use crate::address::Address;
 use crate::run_settings::{RunSettings, run_setters};
 use crate::target::Target;
+
+pub(crate) use prepare::Prepared;
+pub(crate) use run::refuse_other_kinds;
 
 /// Receives what a run has to say on the way, a line at a time.
 pub type Notes = Arc<dyn Fn(&str) + Send + Sync>;
@@ -47,12 +51,12 @@ pub type Notes = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Pipeline {
     from: Origin,
     to: Option<Target>,
-    recipes: Vec<RecipeSettings>,
-    settings: Vec<(String, Value)>,
+    pub(crate) recipes: Vec<RecipeSettings>,
+    pub(crate) settings: Vec<(String, Value)>,
     scores: Vec<Address>,
     new_run: bool,
     notes: Notes,
-    run: RunSettings,
+    pub(crate) run: RunSettings,
 }
 
 enum Origin {

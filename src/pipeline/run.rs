@@ -1,24 +1,18 @@
 //! What happens when a pipeline runs: open, sort, name the run, assign, report.
 
-use std::sync::Arc;
-
-use meed_catalog::{Catalog, Input, Lineage};
-use meed_connectors::Rejects;
+use meed_catalog::{Input, Lineage};
 use meed_operators::columns::Table;
-use meed_operators::engine::Source;
 use meed_operators::{Error, Result};
-use meed_pipelines::stored::{AssignJob, RecipeSettings, Rejected, assign, readable};
+use meed_pipelines::stored::{AssignJob, RecipeSettings, assign};
 use meed_pipelines::{Kind, Recipe};
 use serde_json::{Map, Value};
 
 use super::{Origin, Pipeline};
 use crate::address::Address;
-use crate::opened::Opened;
 use crate::rejects::keep;
 use crate::report::PipelineReport;
 use crate::run_name::{run_name, salt};
 use crate::settings::settings_of;
-use crate::staged::BadRows;
 use crate::target::Target;
 
 impl Pipeline {
@@ -40,42 +34,13 @@ impl Pipeline {
             .to
             .as_ref()
             .ok_or_else(|| Error::usage("the pipeline has no target", "name a dataset or file with `to`"))?;
-        let bad_rows = BadRows {
-            on_error: self.run.on_error,
-            rejects: self.run.rejects.as_ref().map_or_else(Rejects::default, Rejects::into_file),
-            rejected: Rejected::default(),
-        };
-        let (scores, score_inputs) = match self.scores.is_empty() {
-            true => (None, Vec::new()),
-            false => {
-                let (index, inputs) = crate::scores::index(&self.scores, &Catalog::open(&self.run.catalog)?)?;
-                (Some(Arc::new(index)), inputs)
-            }
-        };
-        let ready = |source: &Arc<dyn Source>| -> Result<()> {
-            let (on_error, rejected) = (bad_rows.on_invalid(), Rejected::default());
-            let schema = readable(source.clone(), on_error, rejected, &scores)?.schema();
-            let fits = |one: &RecipeSettings| one.recipe.ready(&one.settings, &schema).map(|_| ());
-            chosen.iter().try_for_each(fits)
-        };
-        let mut sorted = None;
-        let (source, input, _files): (Arc<dyn Source>, Input, _) = match &self.from {
-            Origin::Source(source) => {
-                ready(source)?;
-                (source.clone(), input_of(source.as_ref()), Vec::new())
-            }
-            Origin::Address(address) => {
-                target.refuse(address, "advantages")?;
-                let catalog = Catalog::open(&self.run.catalog)?;
-                let mut opened =
-                    Opened::open(address, &catalog, self.run.slice_bytes, &bad_rows, &*self.notes)?;
-                let unsorted: Arc<dyn Source> = opened.source.clone();
-                ready(&unsorted)?;
-                sorted = opened.cluster(&*self.notes)?;
-                (opened.source.clone(), opened.input(), opened.directories)
-            }
-        };
-        let lineage = self.lineage(&chosen, input, score_inputs, target)?;
+        if let Origin::Address(address) = &self.from {
+            target.refuse(address, "advantages")?;
+        }
+        // It keeps temporary files until the end.
+        let prepared = self.prepare(&chosen, None)?;
+        let (source, sorted, bad_rows) = (prepared.source, prepared.sorted, prepared.bad_rows);
+        let lineage = self.lineage(&chosen, prepared.input, prepared.score_inputs, target)?;
         let run = lineage.run.clone();
         let is_dataset = matches!(target, Target::Address(Address::Dataset(_)));
         let (sink, target) = target.open(&self.run.catalog, Table::Advantages, lineage)?;
@@ -84,6 +49,7 @@ impl Pipeline {
             return Ok(PipelineReport::done_before(run, target, sorted));
         }
         let (on_error, rejected) = (bad_rows.on_invalid(), bad_rows.rejected.clone());
+        let scores = prepared.scores;
         let job = AssignJob { recipes: chosen, source, sink, scores, on_error, rejected };
         let assigned = assign(job, &self.run.options);
         // What was left out is worth knowing also where the run broke off.
@@ -141,21 +107,12 @@ impl Pipeline {
     }
 }
 
-fn refuse_other_kinds(recipe: &Recipe) -> Result<()> {
+pub(crate) fn refuse_other_kinds(recipe: &Recipe) -> Result<()> {
     match recipe.kind {
         Kind::Advantage => Ok(()),
         kind => Err(Error::usage(
             format!("recipe {} gives a {}, not an advantage", recipe.name, kind.name()),
             "`meed recipes` says what each one gives",
         )),
-    }
-}
-
-fn input_of(source: &dyn Source) -> Input {
-    Input {
-        uri: source.uri().to_owned(),
-        version: None,
-        fingerprint: source.fingerprint(),
-        slices: Some(source.slices()),
     }
 }

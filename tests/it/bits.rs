@@ -14,11 +14,12 @@ use crate::support::{MemorySource, bits, rollouts, shuffled, shuffled_clustered}
 
 /// Every recipe of advantages whose columns the synthetic data has; whitening over the batch too.
 fn recipes() -> Vec<RecipeSettings> {
-    let skip = ["gdpo", "on_policy_distillation", "step_reinforce"];
+    let schema = meed_operators::columns::complete(rollouts(1, 11), "synthetic").expect("rollouts").schema();
     let mut chosen: Vec<RecipeSettings> = all_recipes()
-        .filter(|recipe| recipe.kind == Kind::Advantage && !skip.contains(&recipe.name))
-        .map(|recipe| RecipeSettings::from(recipe))
+        .filter(|recipe| recipe.kind == Kind::Advantage && recipe.ready(&[], &schema).is_ok())
+        .map(RecipeSettings::from)
         .collect();
+    assert!(chosen.len() > 20, "only {} recipes fit the data", chosen.len());
     for chosen in &mut chosen {
         if chosen.recipe.name == "gae" {
             chosen.settings.push(("whiten".into(), "batch_tokens".into()));

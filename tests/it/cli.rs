@@ -4,6 +4,7 @@ mod arguments;
 mod asking;
 mod assigning;
 mod bad_input;
+mod comparing;
 mod expressions;
 mod importing;
 mod judging;

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float32Type;
 use meed_catalog::{Catalog, SqlOptions};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::real_data;
@@ -156,6 +157,64 @@ fn gsm8k() {
     workspace.refuse("gsm8k", "tir_optimal_token_baseline", "token_", "sampl");
     workspace.refuse("gsm8k", "remax", "reward_baseline", "greedy");
     workspace.refuse("gsm8k", "gigpo", "step_", "importer");
+}
+
+/// Recipes of outcomes, and then those that read a score of every step.
+const COMPARED: &str = "grpo,rloo,reinforce_pp,reinforce_pp_baseline,opo,grpo_passk,max_rl,tempo,\
+                        step_reinforce,capo,clip_and_delta,ppr,pure";
+
+/// One command compares them, with step scores that a judge gives on the way.
+#[test]
+fn gsm8k_compared_with_judged_steps() {
+    let Some(file) = real_data("gsm8k_model_solutions.jsonl") else {
+        return;
+    };
+    let workspace = Workspace::new();
+    workspace.succeed(&["import", "gsm8k", &file.display().to_string(), "--to", "gsm8k"]);
+    let mut arguments = vec!["compare", "--recipe", COMPARED, "--judge", "calculator", "--from", "gsm8k"];
+    for setting in [
+        "calculator.otherwise=1",
+        "step_rewards=step_calculator",
+        "capo.step_correct=step_calculator",
+        "capo.vote=greedy",
+        "values=none",
+        "pure.kl_coef=0",
+    ] {
+        arguments.extend(["--set", setting]);
+    }
+    arguments.extend(["--format", "json", "--out", "report.html"]);
+    let output = workspace.meed(&arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let compared: Value = serde_json::from_slice(&output.stdout).expect("a JSON document");
+    let recipes: Vec<&str> = COMPARED.split(',').collect();
+    assert_eq!((&compared["rollouts"], &compared["groups"]), (&json!(1319 * 4), &json!(1319)));
+    assert_eq!(compared["judges"][0]["scores"], compared["elements"]["step"], "a score for every step");
+    assert_eq!(compared["pairs"].as_array().map(Vec::len), Some(recipes.len() * (recipes.len() - 1) / 2));
+    let number = |of: &Value| of.as_f64().unwrap_or(f64::NAN);
+    const UNEVEN: &[&str] = &["tempo", "step_reinforce", "capo", "clip_and_delta", "ppr", "pure"];
+    for (recipe, name) in compared["recipes"].as_array().expect("an array").iter().zip(&recipes) {
+        assert_eq!((&recipe["recipe"], &recipe["in_loss"]), (&json!(name), &json!(5276)));
+        assert!(number(&recipe["mean_absolute"]["token"]) > 0.0, "{recipe}");
+        assert!((0.1..=1.0).contains(&number(&recipe["concentration"])), "{recipe}");
+        assert_eq!(number(&recipe["uneven"]) > 0.0, UNEVEN.contains(name), "{recipe}");
+        if ZERO_WITHOUT_VARIANCE.contains(name) {
+            assert!(number(&recipe["zero_signal"]) >= 588.0 / 1319.0, "{recipe}");
+        }
+    }
+    let spearman = |recipe: &str, other: &str, level: &str| {
+        let pairs = compared["pairs"].as_array().expect("an array").iter();
+        let mut found = pairs.filter(|pair| pair["recipe"] == recipe && pair["other"] == other);
+        number(&found.next().expect("a pair")[level]["spearman"])
+    };
+    // All groups have four rollouts, so a baseline without oneself changes the unit only.
+    assert!(spearman("grpo", "rloo", "token") > 0.999);
+    // Nearly all annotated calculations are right, so what is left of a rollout tells little of its outcome.
+    assert!(spearman("grpo", "step_reinforce", "step").abs() < 0.2);
+    assert!(spearman("grpo", "pure", "step") < 0.9);
+    let page = std::fs::read_to_string(workspace.folder.path().join("report.html")).expect("a page");
+    assert_eq!(page.matches("<article").count(), 5);
+    assert_eq!(page.matches("<tr data-recipe").count(), recipes.len());
+    assert!(page.contains("step_calculator") && page.contains("How 13 recipes credit gsm8k@1"));
 }
 
 #[test]

@@ -57,6 +57,23 @@ impl Tokenization {
         let ids = encoding.get_ids().iter().map(|&id| i32::try_from(id));
         ids.collect::<std::result::Result<_, _>>().map_err(|error| Error::external("tokenising", error, hint))
     }
+
+    /// The text of each token by itself; a token of a part of a character is not readable alone.
+    ///
+    /// # Errors
+    /// An id that the tokenizer does not know.
+    pub fn texts(&self, ids: &[i32]) -> Result<Vec<String>> {
+        let text = |&id: &i32| match self {
+            Tokenization::Bytes => Ok(u8::try_from(id).map_or(String::new(), |byte| char::from(byte).into())),
+            Tokenization::Tokenizer(tokenizer) => u32::try_from(id)
+                .map_err(|error| error.to_string())
+                .and_then(|id| tokenizer.decode(&[id], false).map_err(|error| error.to_string()))
+                .map_err(|error| {
+                    Error::external("reading tokens", error, "give the tokenizer that wrote these ids")
+                }),
+        };
+        ids.iter().map(text).collect()
+    }
 }
 
 impl std::fmt::Debug for Tokenization {

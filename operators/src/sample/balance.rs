@@ -177,10 +177,10 @@ mod tests {
     #[test]
     fn nothing_selected_is_no_score() {
         let prompt = samples(&[("a", 0.1, true)]);
-        assert_eq!(balance_score(&[prompt.clone()], 0.5, 4, 8), None);
+        assert_eq!(balance_score(std::slice::from_ref(&prompt), 0.5, 4, 8), None);
         assert_eq!(balance_score(&[], 0.5, 4, 8), None);
         let above = ThresholdSearch { from: 0.5, ..ThresholdSearch::default() };
-        assert_eq!(search_threshold(&[prompt.clone()], &above), None);
+        assert_eq!(search_threshold(std::slice::from_ref(&prompt), &above), None);
         // A prompt of which nothing is selected does not count as 0.
         let other = samples(&[("b", 0.9, true)]);
         assert_eq!(balance_score(&[prompt, other], 0.5, 4, 1), Some(1.0));

@@ -34,7 +34,7 @@ const FACTOR: &str = "token_factors";
 /// let inputs = Credit::new()
 ///     .define("group_advantage", signal("reward") - 0.5)
 ///     .define("token_factors", 1.0 - signal("token_old_logprobs").exp());
-/// let operator = Discriminant { vectors: "token_hidden".into(), inputs, refinements: 1, floor: 1e-8 };
+/// let operator = Discriminant { vectors: "token_hidden_states".into(), inputs, refinements: 1, floor: 1e-8 };
 /// assert_eq!(operator.passes(), 3);
 /// ```
 #[derive(Debug, Clone)]

@@ -344,7 +344,7 @@ fn errors_point_at_the_place_and_say_what_was_expected() {
         ),
         (
             "reward - 1",
-            "line 1, column 8: expected `=` after the name of a definition, found `-`",
+            "line 1, column 8: expected `=` after the name of a definition",
             "-",
             "advantage = reward",
         ),

@@ -86,7 +86,7 @@ fn wrong_is_zero_and_missing_is_null() {
 fn steps_are_checked_one_by_one() {
     // What the tool says is no calculation of the policy's, though it is wrong.
     assert_eq!(
-        said(Calculator),
+        said(Calculator::default()),
         [
             row(1.0, "ok"),
             row(None, "ok"),
@@ -97,6 +97,10 @@ fn steps_are_checked_one_by_one() {
             row(None, "ok"),
         ]
     );
+    // Steps of the policy without a calculation get the other score; a step without text has none.
+    let otherwise: Vec<Option<f64>> =
+        said(Calculator { otherwise: Some(0.5) }).into_iter().map(|(score, _)| score).collect();
+    assert_eq!(otherwise, [Some(1.0), None, Some(0.5), Some(0.0), None, Some(0.5), None]);
     assert_eq!(
         said(Pattern::new("^<<", "step").unwrap())[..4],
         [row(0.0, "ok"), row(None, "ok"), row(0.0, "ok"), row(1.0, "ok")]

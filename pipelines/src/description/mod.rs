@@ -153,8 +153,8 @@ fn trained_by(recipe: &Recipe) -> TrainedBy {
     TrainedBy { name, settings: settings.collect() }
 }
 
-/// An operator sees whole groups, whatever the expressions look at.
-fn looks(reach: Reach, plan: &Plan) -> Looks {
+/// How far a plan looks whose expressions reach so far: an operator sees whole groups.
+pub fn looks(reach: Reach, plan: &Plan) -> Looks {
     fn looks_back(expression: &Expr) -> bool {
         let here = match expression.node() {
             Node::Aggregate { by, .. } | Node::Rank { by, .. } => matches!(by.scope, Scope::History(_)),

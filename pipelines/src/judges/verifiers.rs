@@ -32,9 +32,13 @@ pub(super) const CALCULATOR: JudgeDefinition = JudgeDefinition {
     name: "calculator",
     title: "annotated calculations of each step are right",
     meaning: "Per policy step: 1 where all calculations like `<<16-3-4=9>>` in its text are right, 0 where one is wrong, no opinion where there is none that is plain arithmetic. A result with decimals is right to its last digit.",
-    parameters: &[],
+    parameters: &[parameter(
+        "otherwise",
+        "null",
+        "the score of a step without such a calculation, for recipes that need one of every step; null: no opinion",
+    )],
     asks_policy: false,
-    build: |_| one(Calculator),
+    build: |parameters| one(Calculator { otherwise: parameters.optional_number("otherwise")? }),
 };
 
 pub(super) const EXACT: JudgeDefinition = JudgeDefinition {

@@ -156,10 +156,12 @@ mod tests {
 
     use super::*;
 
-    fn compared(rows: &[(Option<&str>, &str, i64, i64)]) -> RecordBatch {
-        let integers = |of: fn(&(Option<&str>, &str, i64, i64)) -> i64| {
-            Arc::new(Int64Array::from_iter_values(rows.iter().map(of))) as ArrayRef
-        };
+    /// Verdict, baseline, length and length of the baseline's answer.
+    type Row = (Option<&'static str>, &'static str, i64, i64);
+
+    fn compared(rows: &[Row]) -> RecordBatch {
+        let integers =
+            |of: fn(&Row) -> i64| Arc::new(Int64Array::from_iter_values(rows.iter().map(of))) as ArrayRef;
         RecordBatch::try_from_iter_with_nullable([
             ("verdict", Arc::new(StringArray::from_iter(rows.iter().map(|row| row.0))) as ArrayRef, true),
             ("baseline", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.1))), true),

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use arrow::datatypes::Schema;
 use meed_operators::columns::OnError;
-use meed_operators::engine::{Observer, RunOptions, RunReport, Sink, Source, Stage, StoredRun, execute};
+use meed_operators::engine::{
+    Observer, RunOptions, RunReport, Session, Sink, Source, Stage, StoredRun, execute,
+};
 use meed_operators::{Error, Result};
 use serde_json::Value;
 
@@ -91,46 +94,14 @@ pub fn readable(
 pub fn assign(job: AssignJob, options: &RunOptions) -> Result<AssignReport> {
     let source = readable(job.source.clone(), job.on_error, job.rejected, &job.scores)?;
     let quiet = readable(job.source, job.on_error, Rejected::default(), &job.scores)?;
-    let schema = source.schema();
-    let mut ready = Vec::with_capacity(job.recipes.len());
-    for chosen in &job.recipes {
-        if chosen.recipe.kind != Kind::Advantage {
-            return Err(Error::usage(
-                format!(
-                    "recipe {} gives a {}, not an advantage",
-                    chosen.recipe.name,
-                    chosen.recipe.kind.name()
-                ),
-                "`meed recipes` says what each one gives",
-            ));
-        }
-        ready.push(chosen.recipe.ready(&chosen.settings, &schema)?);
-    }
-    let columns: BTreeSet<String> =
-        ready.iter().flat_map(|ready| ready.assignment.checked.columns.iter().cloned()).collect();
-    let columns: Vec<String> =
-        columns.into_iter().filter(|name| schema.column_with_name(name).is_some()).collect();
+    let (ready, columns) = prepare(&job.recipes, &source.schema())?;
     let names: Vec<String> = ready.iter().map(|ready| ready.assignment.recipe.clone()).collect();
     let ready = Arc::new(ready);
     let count = ready.len();
     let summaries = Arc::new(Mutex::new(vec![Summary::default(); count]));
     let (sink, shared) = (job.sink, summaries.clone());
     let reports = execute(options, move |session| {
-        let passes = ready.iter().map(Ready::passes).max().unwrap_or(0);
-        let mut known = vec![Known::default(); count];
-        for pass in 0..passes {
-            let (observed, so_far) = (ready.clone(), Arc::new(known.clone()));
-            let make = move |_| -> Result<Box<dyn Observer>> {
-                let seen = vec![Default::default(); count];
-                Ok(Box::new(ObserveStage { ready: observed.clone(), known: so_far.clone(), pass, seen }))
-            };
-            let parts = session.gather(&quiet, &columns, &(Arc::new(make) as _))?;
-            for ((ready, known), seen) in ready.iter().zip(&mut known).zip(merged(&parts, count)?) {
-                if ready.passes() > pass {
-                    ready.conclude(pass, seen, known)?;
-                }
-            }
-        }
+        let known = gather_known(session, &ready, &quiet, &columns)?;
         let (ready, known, summaries) = (ready.clone(), Arc::new(known), shared.clone());
         let make = move |_| -> Result<Box<dyn Stage>> {
             Ok(Box::new(AssignStage {
@@ -152,4 +123,58 @@ pub fn assign(job: AssignJob, options: &RunOptions) -> Result<AssignReport> {
     let (run, summaries) =
         reports.into_iter().next().ok_or_else(|| Error::usage("no worker ran", "use at least one worker"))?;
     Ok(AssignReport { run, recipes: names.into_iter().zip(summaries).collect() })
+}
+
+/// Makes recipes ready for the data, and names the columns that they read.
+///
+/// # Errors
+/// A recipe that gives no advantage, or does not fit the data.
+pub(crate) fn prepare(recipes: &[RecipeSettings], schema: &Schema) -> Result<(Vec<Ready>, Vec<String>)> {
+    let mut ready = Vec::with_capacity(recipes.len());
+    for chosen in recipes {
+        if chosen.recipe.kind != Kind::Advantage {
+            return Err(Error::usage(
+                format!(
+                    "recipe {} gives a {}, not an advantage",
+                    chosen.recipe.name,
+                    chosen.recipe.kind.name()
+                ),
+                "`meed recipes` says what each one gives",
+            ));
+        }
+        ready.push(chosen.recipe.ready(&chosen.settings, schema)?);
+    }
+    let columns: BTreeSet<String> =
+        ready.iter().flat_map(|ready| ready.assignment.checked.columns.iter().cloned()).collect();
+    let present = |name: &String| schema.column_with_name(name).is_some();
+    Ok((ready, columns.into_iter().filter(present).collect()))
+}
+
+/// What every recipe knows of the data once all passes over the source are done.
+///
+/// # Errors
+/// The fault that ended the run.
+pub(crate) fn gather_known(
+    session: &mut Session,
+    ready: &Arc<Vec<Ready>>,
+    source: &Arc<dyn Source>,
+    columns: &[String],
+) -> Result<Vec<Known>> {
+    let count = ready.len();
+    let passes = ready.iter().map(Ready::passes).max().unwrap_or(0);
+    let mut known = vec![Known::default(); count];
+    for pass in 0..passes {
+        let (observed, so_far) = (ready.clone(), Arc::new(known.clone()));
+        let make = move |_| -> Result<Box<dyn Observer>> {
+            let seen = vec![Default::default(); count];
+            Ok(Box::new(ObserveStage { ready: observed.clone(), known: so_far.clone(), pass, seen }))
+        };
+        let parts = session.gather(source, columns, &(Arc::new(make) as _))?;
+        for ((ready, known), seen) in ready.iter().zip(&mut known).zip(merged(&parts, count)?) {
+            if ready.passes() > pass {
+                ready.conclude(pass, seen, known)?;
+            }
+        }
+    }
+    Ok(known)
 }

@@ -13,6 +13,8 @@ mod summary;
 pub use accepted::{Accepted, Rejected};
 pub use answered::AnsweredScores;
 pub use job::{AssignJob, AssignReport, RecipeSettings, assign, readable};
+pub(crate) use job::{gather_known, prepare};
 pub use join_scores::ScoreIndex;
 pub use judge::{JudgeJob, JudgeReport, judge};
+pub(crate) use stage::PIECE_TOKENS;
 pub use summary::Summary;

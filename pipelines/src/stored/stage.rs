@@ -12,7 +12,7 @@ use crate::ready::{Known, Ready, Seen};
 
 /// Tokens that are assigned at a time: signals of that length stay in the processor's caches, and
 /// their memory is used again for the next.
-const PIECE_TOKENS: usize = 32 << 10;
+pub(crate) const PIECE_TOKENS: usize = 32 << 10;
 
 /// Assigns the credit of every recipe to one unit after another.
 pub(super) struct AssignStage {

@@ -1,6 +1,6 @@
 //! The rollouts that every recipe is tried on.
 
-use crate::data::group;
+use crate::data::shapes::group;
 use crate::data::{Draw, Shape, Step};
 
 /// Two iterations of small groups: uneven, of one, with equal rewards, with equal rollouts, with rollouts that

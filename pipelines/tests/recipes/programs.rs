@@ -101,6 +101,17 @@ fn documented_programs_run() {
 }
 
 #[test]
+fn the_deepest_programs_run() {
+    let nested = format!("advantage = {}reward{}", "abs(".repeat(120), ")".repeat(120));
+    let chained = format!("advantage = reward{}", " + mean(reward, by(group))".repeat(120));
+    let scopes = format!("advantage = {}reward{}", "max(".repeat(60), ", by(history))".repeat(60));
+    for text in [nested, chained, scopes] {
+        let given = own(&text).unwrap_or_else(|error| panic!("{error}"));
+        assert!(given.rows.unwrap()["in_loss"].as_boolean().true_count() > 0);
+    }
+}
+
+#[test]
 fn columns_that_are_not_there_are_pointed_at() {
     let refused = |text: &str| {
         let error = own(text).err().unwrap();

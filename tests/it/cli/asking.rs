@@ -1,4 +1,4 @@
-//! Commands that only tell: recipes, explain, compare, sql, datasets, history.
+//! Commands that only tell: recipes, explain, sql, datasets, history.
 
 use std::process::Stdio;
 
@@ -121,41 +121,6 @@ fn explain_shows_what_a_recipe_is_and_needs() {
         missing.stderr
     );
     assert!(need(&missing.stdout, "token_values").contains("required"), "{}", missing.stdout);
-}
-
-#[test]
-fn compare_prints_each_recipe_and_each_pair() {
-    let place = filled();
-    for from in ["rows", "rows.jsonl"] {
-        let ran = place.meed(&["compare", "--recipe", "dr_grpo,rloo,grpo", "--from", from]);
-        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
-        let line = |begin: &[&str]| {
-            let cells = |line: &str| {
-                line.split('|')
-                    .map(|cell| cell.trim().to_owned())
-                    .filter(|cell| !cell.is_empty())
-                    .collect::<Vec<_>>()
-            };
-            let found = ran
-                .stdout
-                .lines()
-                .map(cells)
-                .find(|cells| cells.len() > begin.len() && cells.iter().zip(begin).all(|(a, b)| a == b));
-            found.unwrap_or_else(|| panic!("no line {begin:?} in {}", ran.stdout))
-        };
-        let number = |text: &str| text.parse::<f64>().expect("a number");
-        let dr_grpo = line(&["dr_grpo", "7"]);
-        assert!(number(&dr_grpo[2]).abs() < 1e-7, "the mean of centred advantages is 0: {dr_grpo:?}");
-        assert!(
-            (number(&dr_grpo[4]) + 0.5).abs() < 1e-6 && (number(&dr_grpo[5]) - 2.0 / 3.0).abs() < 1e-6,
-            "{dr_grpo:?}"
-        );
-        assert!((number(&dr_grpo[6]) - 2.0 / 7.0).abs() < 1e-9, "group c is without signal: {dr_grpo:?}");
-        let pair = line(&["dr_grpo", "rloo", "7"]);
-        assert!(number(&pair[3]) > 0.9 && number(&pair[4]) == 1.0, "{pair:?}");
-        assert!(!ran.stdout.contains("trainable_tokens"));
-    }
-    assert!(place.tells(&["datasets"]).lines().count() == 6, "comparing stores nothing");
 }
 
 #[test]

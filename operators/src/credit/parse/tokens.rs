@@ -81,7 +81,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Lexed>> {
             c => match SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol)) {
                 Some(symbol) => (Token::Symbol(symbol), symbol.len()),
                 None => {
-                    let message = format!("`{}` is no part of an expression", c.escape_debug());
+                    let shown = if c.is_control() { '\u{fffd}' } else { c };
+                    let message = format!("`{shown}` is no part of an expression");
                     return Err(failure(text, at..at + c.len_utf8(), &message, instead_of(c)));
                 }
             },

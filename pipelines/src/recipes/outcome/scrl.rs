@@ -31,7 +31,7 @@ const INPUTS: &[Input] = &[
         "find the tags of the subproblems when importing",
     ),
     input(
-        "format_valid",
+        "format_ok",
         Of::Flag,
         "whether the response keeps the format; all do where the data has no such column",
         "a judge such as `regex`",
@@ -72,7 +72,7 @@ pub const SCRL: Recipe = Recipe {
 
 fn plan(parameters: &Parameters) -> Result<Plan> {
     let subproblem = || Level::named("subproblem");
-    let valid = || if_present(signal("format_valid").equals(1.0), value(1.0).equals(1.0));
+    let valid = || if_present(signal("format_ok").equals(1.0), value(1.0).equals(1.0));
     let norm = |by: By| -> Result<Norm> {
         let norm = group_norm(parameters)?;
         let scale = if norm.scale == Scale::None { Scale::None } else { Scale::Std(by.clone()) };

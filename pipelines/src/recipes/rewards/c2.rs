@@ -22,10 +22,10 @@ const VERIFIER: &[Input] = &[
         "compare the label that the verifier gives with the rubric's",
     ),
     input(
-        "format_valid",
+        "format_ok",
         Of::Flag,
         "whether the judgement has the required format",
-        "the judge `regex`, bound with --set format_valid=<signal>",
+        "the judge `regex`, bound with --set format_ok=<signal>",
     ),
 ];
 
@@ -97,7 +97,7 @@ fn verifier(parameters: &Parameters) -> Result<Credit> {
     let sign = |flag: &str| 2.0 * signal(flag) - 1.0;
     let shaped = *preference * sign("preference_correct")
         + (*rubric * sign("rubric_label_correct")).or_else(0.0)
-        + *format * sign("format_valid");
+        + *format * sign("format_ok");
     credit_of(parameters, Credit::new(), shaped)
 }
 

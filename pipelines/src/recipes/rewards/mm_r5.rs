@@ -27,10 +27,10 @@ const INPUTS: &[Input] = &[
         "import it with the question",
     ),
     input(
-        "format_valid",
+        "format_ok",
         Of::Flag,
         "whether the response has its thoughts and its answer marked",
-        "the judge `regex`, bound with --set format_valid=<signal>",
+        "the judge `regex`, bound with --set format_ok=<signal>",
     ),
 ];
 
@@ -77,8 +77,7 @@ pub const MM_R5: Recipe = Recipe {
             "zero" => when(listed().equals(1.0), 0.0, 1.0),
             _ => return Err(parameters.unknown("single_document", &["counted", "zero"])),
         };
-        let format =
-            when(signal("format_valid").and(offered().greater(0.0)), length * within * readable, 0.0);
+        let format = when(signal("format_ok").and(offered().greater(0.0)), length * within * readable, 0.0);
         let credit = Credit::new()
             .define("listed", signal("ranked_documents").reduce(ROLLOUT, Reduction::Count))
             .define("relevant", signal("positive_documents").reduce(ROLLOUT, Reduction::Count))

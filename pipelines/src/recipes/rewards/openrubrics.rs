@@ -28,10 +28,10 @@ const INPUTS: &[Input] = &[
         "compare the verdict with the label of the pair",
     ),
     input(
-        "format_valid",
+        "format_ok",
         Of::Flag,
         "whether the judgement has the required format (stage=judge)",
-        "the judge `regex`, bound with --set format_valid=<signal>",
+        "the judge `regex`, bound with --set format_ok=<signal>",
     ),
 ];
 
@@ -88,7 +88,7 @@ fn plan(parameters: &Parameters) -> Result<Credit> {
             }
         }
         "judge" => {
-            let credit = credit.define("rewards", signal("verdict_correct") + signal("format_valid"));
+            let credit = credit.define("rewards", signal("verdict_correct") + signal("format_ok"));
             credit.advantage(group_advantage(parameters, signal("rewards"))?)
         }
         "rubric" => credit

@@ -28,10 +28,10 @@ const INPUTS: &[Input] = &[
     pairs("gold_object_names", Of::Text, "its objects, a list per step", GOLD),
     pairs("gold_parameter_values", Of::Text, "its parameters, a list per step", GOLD),
     input(
-        "format_valid",
+        "format_ok",
         Of::Flag,
         "whether the response has the required blocks",
-        "the judge `regex`, bound with --set format_valid=<signal>",
+        "the judge `regex`, bound with --set format_ok=<signal>",
     ),
     input(
         "steps_consistent",
@@ -89,7 +89,7 @@ pub const THOTH: Recipe = Recipe {
             _ => return Err(parameters.unknown("combine", &["sum", "product"])),
         };
         let gated = signal("steps_consistent") * signal("step_scale") * combined;
-        let shaped = when(signal("format_valid"), gated, 0.0);
+        let shaped = when(signal("format_ok"), gated, 0.0);
         Ok(Plan { operators: vec![Arc::new(operator)], ..credit_of(parameters, credit, shaped)?.into() })
     },
     ..ADVANTAGE

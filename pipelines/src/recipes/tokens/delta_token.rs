@@ -28,7 +28,7 @@ const PARAMETERS: &[Parameter] = &[
 
 const INPUTS: &[Input] = &[
     input(
-        "token_hidden",
+        "token_hidden_states",
         Of::Vectors,
         "last hidden state of the policy, the one that predicts the token",
         "a forward pass that keeps hidden states; import rollouts that carry them",
@@ -71,7 +71,7 @@ pub const DELTA_TOKEN: Recipe = Recipe {
             .define("token_weights", raw() * members(raw(), batch()) / sum(raw(), batch()))
             .advantage(signal("group_advantage") * signal("token_weights"));
         let discriminant = Discriminant {
-            vectors: "token_hidden".into(),
+            vectors: "token_hidden_states".into(),
             inputs,
             refinements: usize::from(parameters.small("refinements")?),
             floor: parameters.number("floor")?,

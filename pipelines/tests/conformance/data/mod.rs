@@ -4,7 +4,7 @@
 mod cells;
 mod columns;
 mod draw;
-mod shapes;
+pub mod shapes;
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use arrow::datatypes::{Field, Schema};
 use meed_pipelines::inputs::ColumnInfo;
 
 pub use draw::Draw;
-pub use shapes::{Shape, Step, group};
+pub use shapes::{Shape, Step};
 
 /// A batch of rollouts with the keys, `token_mask` and the columns asked for.
 ///

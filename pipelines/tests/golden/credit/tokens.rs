@@ -14,6 +14,9 @@ impl Family for Tokens {
     fn rollouts(&self, case: &Case, rollouts: Vec<Value>) -> Result<Vec<Value>, String> {
         match case.recipe.as_str() {
             "spae" => rollouts.into_iter().map(probes_apart).collect(),
+            "delta_token" => {
+                rollouts.into_iter().map(|row| renamed(row, "token_hidden", "token_hidden_states")).collect()
+            }
             _ => Ok(rollouts),
         }
     }
@@ -91,6 +94,15 @@ fn discriminants(case: &Case, given: &InMemory) -> Result<usize, String> {
         }
     }
     Ok(compared)
+}
+
+fn renamed(rollout: Value, column: &str, name: &str) -> Result<Value, String> {
+    let Value::Object(mut row) = rollout else {
+        return Err("a rollout is no object".into());
+    };
+    let values = row.remove(column).ok_or_else(|| format!("has no {column}"))?;
+    row.insert(name.to_owned(), values);
+    Ok(Value::Object(row))
 }
 
 /// Positions of probes are objects there; a column each here.

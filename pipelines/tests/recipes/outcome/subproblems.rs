@@ -50,7 +50,7 @@ fn credit_is_void_after_the_first_mistake() {
 fn a_broken_format_is_wrong_everywhere_and_gets_nothing() {
     let mut rollouts = curriculum(&CHECK);
     for (row, rollout) in rollouts.as_array_mut().unwrap().iter_mut().enumerate() {
-        rollout["format_valid"] = json!(row != 2);
+        rollout["format_ok"] = json!(row != 2);
     }
     let given = given("scrl", json!({}), rollouts);
     assert_eq!(signal(&given, "r2", "subproblem_rewards"), [0.0; 4]);

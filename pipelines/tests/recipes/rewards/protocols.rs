@@ -14,7 +14,7 @@ fn side(row: &mut Value, side: &str, steps: &[Step]) {
 }
 
 fn protocol(predicted: &[Step], gold: &[Step]) -> Value {
-    let mut row = json!({"format_valid": true, "steps_consistent": true});
+    let mut row = json!({"format_ok": true, "steps_consistent": true});
     side(&mut row, "predicted", predicted);
     side(&mut row, "gold", gold);
     row
@@ -62,7 +62,7 @@ fn the_same_steps_are_worth_order_and_full_content() {
 #[test]
 fn gates_close_on_format_consistency_and_count() {
     let mut broken = protocol(&GOLD, &GOLD);
-    broken["format_valid"] = json!(false);
+    broken["format_ok"] = json!(false);
     broken["steps_consistent"] = Value::Null;
     let mut unsaid = protocol(&GOLD, &GOLD);
     unsaid["steps_consistent"] = json!(false);

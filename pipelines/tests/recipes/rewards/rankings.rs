@@ -8,7 +8,7 @@ use crate::support::{advantages, close, given, in_loss, list, signal, try_given}
 fn ranked(ranked: &[i64], positive: &[i64], candidates: i64) -> Value {
     json!({
         "ranked_documents": ranked, "positive_documents": positive, "candidate_count": candidates,
-        "format_valid": true,
+        "format_ok": true,
     })
 }
 
@@ -28,7 +28,7 @@ fn mm_r5_has_the_numbers_of_its_section() {
 #[test]
 fn mm_r5_at_its_edges() {
     let mut broken = ranked(&[1, 2, 3], &[1], 3);
-    broken["format_valid"] = json!(false);
+    broken["format_ok"] = json!(false);
     let rollouts = json!([
         broken,
         ranked(&[2, 1, 2, 2], &[2], 4),

@@ -49,10 +49,10 @@ fn openrubrics_keeps_rubrics_that_lead_to_the_label() {
 #[test]
 fn openrubrics_rewards_judgements_by_label_and_format() {
     let rollouts = json!([
-        {"verdict_correct": true, "format_valid": true},
-        {"verdict_correct": false, "format_valid": true},
-        {"verdict_correct": false, "format_valid": false},
-        {"verdict_correct": null, "format_valid": true},
+        {"verdict_correct": true, "format_ok": true},
+        {"verdict_correct": false, "format_ok": true},
+        {"verdict_correct": false, "format_ok": false},
+        {"verdict_correct": null, "format_ok": true},
     ]);
     let result = given("openrubrics", json!({"stage": "judge"}), rollouts);
     close(&of_all(&result, "rewards", 4), &[2.0, 1.0, 0.0, f64::NAN]);
@@ -63,10 +63,10 @@ fn openrubrics_rewards_judgements_by_label_and_format() {
 #[test]
 fn c2_rewards_verdicts_as_its_section() {
     let rollouts = json!([
-        {"preference_correct": true, "rubric_label_correct": true, "format_valid": true},
-        {"preference_correct": false, "rubric_label_correct": true, "format_valid": true},
-        {"preference_correct": true, "rubric_label_correct": null, "format_valid": true},
-        {"preference_correct": null, "rubric_label_correct": true, "format_valid": true},
+        {"preference_correct": true, "rubric_label_correct": true, "format_ok": true},
+        {"preference_correct": false, "rubric_label_correct": true, "format_ok": true},
+        {"preference_correct": true, "rubric_label_correct": null, "format_ok": true},
+        {"preference_correct": null, "rubric_label_correct": true, "format_ok": true},
     ]);
     let result = given("c2", json!({}), rollouts);
     close(&of_all(&result, "rewards", 4), &[1.0, -0.2, 0.7, f64::NAN]);

@@ -77,7 +77,7 @@ fn telling() -> Value {
     let rollout = |advantage: i32, hidden: Value, chosen: [f64; 2]| {
         json!({
             "reward": advantage, "advantage": advantage, "token_mask": [true, true],
-            "token_old_logprobs": chosen.map(f64::ln), "token_hidden": hidden,
+            "token_old_logprobs": chosen.map(f64::ln), "token_hidden_states": hidden,
         })
     };
     json!([
@@ -106,14 +106,14 @@ fn delta_token_of_masked_tokens_missing_vectors_and_iterations() {
         rollout["iteration"] = json!(0);
         rollout["token_mask"] = json!([true, true, false]);
         rollout["token_old_logprobs"].as_array_mut().unwrap().push(json!(-1.0));
-        rollout["token_hidden"].as_array_mut().unwrap().push(json!([100, 100]));
+        rollout["token_hidden_states"].as_array_mut().unwrap().push(json!([100, 100]));
     }
     // Nor has a group of another iteration, or one whose vectors are lost.
     let mut other = rollouts[0].clone();
-    (other["iteration"], other["token_hidden"]) = (json!(1), json!([[3, 0], [0, 3], [0, 0]]));
+    (other["iteration"], other["token_hidden_states"]) = (json!(1), json!([[3, 0], [0, 3], [0, 0]]));
     rollouts.as_array_mut().unwrap().push(other);
     let mut lost = rollouts[0].clone();
-    (lost["group_id"], lost["token_hidden"]) = (json!("h"), json!(null));
+    (lost["group_id"], lost["token_hidden_states"]) = (json!("h"), json!(null));
     rollouts.as_array_mut().unwrap().push(lost);
     let got = given("delta_token", json!({ "advantage": "advantage" }), rollouts);
     close(&advantages(&got, "r0"), &[1.04662907, 1.10923539, 0.0]);
@@ -125,17 +125,17 @@ fn delta_token_of_masked_tokens_missing_vectors_and_iterations() {
 #[test]
 fn delta_token_says_what_is_missing_or_misshapen() {
     let error = try_given("delta_token", json!({}), group_of_four(|_| json!({}))).err().unwrap();
-    assert!(error.to_string().contains("token_hidden"), "{error}");
+    assert!(error.to_string().contains("token_hidden_states"), "{error}");
     assert!(error.hint().contains("hidden states"), "{}", error.hint());
     let with = |hidden: Value| {
         let mut rollouts = telling();
-        rollouts[1]["token_hidden"] = hidden;
+        rollouts[1]["token_hidden_states"] = hidden;
         try_given("delta_token", json!({}), rollouts).err().unwrap().to_string()
     };
     assert!(with(json!([[1, 1]])).contains("1 vectors for 2 tokens"));
     assert!(with(json!([[1, 1], [1]])).contains("1 numbers"));
     let mut other_group = telling();
-    for (key, value) in [("group_id", json!("h")), ("token_hidden", json!([[1, 2, 3], [1, 2, 3]]))] {
+    for (key, value) in [("group_id", json!("h")), ("token_hidden_states", json!([[1, 2, 3], [1, 2, 3]]))] {
         other_group[1][key] = value;
     }
     let error = try_given("delta_token", json!({ "advantage": "advantage" }), other_group).err().unwrap();
