@@ -1,6 +1,6 @@
 //! Columns that recipes declare beside reward, tokens and mask: what they hold and what provides them.
 
-use meed_operators::columns::{ColumnType, Role, Table, list_of, role};
+use meed_operators::columns::{ColumnType, Table, list_of};
 use meed_operators::credit::{Level, ROLLOUT, TOKEN, provider};
 
 use arrow::datatypes::DataType;
@@ -237,31 +237,6 @@ impl ColumnInfo {
             level,
             data_type,
         }
-    }
-
-    /// The same column with values of another kind.
-    pub(crate) fn holding(self, of: Of) -> Self {
-        let data_type = data_type(&self.column, of, &self.level);
-        ColumnInfo { of, data_type, ..self }
-    }
-
-    /// The same column as data has it.
-    pub(crate) fn of_type(self, data_type: &DataType) -> Self {
-        let level = match role(&self.column, data_type) {
-            Role::Pair { outer, inner, .. } => Level::pair(&Level::named(outer), inner),
-            other => other.level().map_or(ROLLOUT, Level::named),
-        };
-        let mut element = data_type;
-        while let DataType::List(field) = element {
-            element = field.data_type();
-        }
-        let of = match element {
-            DataType::Utf8 => Of::Text,
-            DataType::Boolean => Of::Flag,
-            other if other.is_integer() => Of::Count,
-            _ => Of::Number,
-        };
-        ColumnInfo { of, level, data_type: data_type.clone(), declared: true, ..self }
     }
 }
 

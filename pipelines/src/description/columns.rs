@@ -11,7 +11,7 @@ use meed_operators::signals::GatherSignals;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::inputs::{ColumnInfo, Input, Of};
+use crate::inputs::{ColumnInfo, Input};
 use crate::ready::Ready;
 use crate::recipe::{Plan, Recipe};
 
@@ -78,12 +78,10 @@ impl Recipe {
         &self,
         settings: &[(String, Value)],
         plan: &Plan,
-        data: Option<&Schema>,
     ) -> Result<(Vec<ReadColumn>, Ready)> {
         let inputs: Vec<&'static Input> = self.inputs().collect();
-        let mut known: Vec<ColumnInfo> =
-            self.names(plan).iter().map(|name| informed(name, &inputs, settings, data)).collect();
-        self.guess_types(settings, &mut known);
+        let known: Vec<ColumnInfo> =
+            self.names(plan).iter().map(|name| informed(name, &inputs, settings)).collect();
         let check = |without: &BTreeSet<&str>| {
             let wanted = known.iter().filter(|known| !without.contains(known.column.as_str()));
             self.ready(settings, &schema_of(wanted))
@@ -135,26 +133,6 @@ impl Recipe {
         Ok((columns, full))
     }
 
-    /// Tries other types for columns that nothing declares, where numbers do not fit their use.
-    fn guess_types(&self, settings: &[(String, Value)], known: &mut [ColumnInfo]) {
-        const FEW: usize = 4;
-        let open: Vec<usize> = (0..known.len()).filter(|&at| !known[at].declared).collect();
-        if open.is_empty() || open.len() > FEW {
-            return;
-        }
-        let plain: Vec<ColumnInfo> = known.to_vec();
-        for guess in 0..3usize.pow(open.len() as u32) {
-            for (digit, &at) in open.iter().enumerate() {
-                let of = [Of::Number, Of::Text, Of::Flag][guess / 3usize.pow(digit as u32) % 3];
-                known[at] = plain[at].clone().holding(of);
-            }
-            if self.ready(settings, &schema_of(known.iter())).is_ok() {
-                return;
-            }
-        }
-        known.clone_from_slice(&plain);
-    }
-
     /// Names that the recipe may read: what its program and operators mention, what it declares, and the
     /// columns that say where the elements of its levels lie.
     fn names(&self, plan: &Plan) -> BTreeSet<String> {
@@ -188,23 +166,12 @@ impl Recipe {
     }
 }
 
-/// What is known of a column; of one that settings put in the place of an input, what is known of that; of
-/// one that nothing declares, what the data says.
-fn informed(
-    column: &str,
-    inputs: &[&'static Input],
-    settings: &[(String, Value)],
-    data: Option<&Schema>,
-) -> ColumnInfo {
+/// What is known of a column; of one that settings put in the place of an input, what is known of that.
+fn informed(column: &str, inputs: &[&'static Input], settings: &[(String, Value)]) -> ColumnInfo {
     let known = ColumnInfo::find(column, inputs);
-    if known.declared {
-        return known;
-    }
-    if let Some((input, _)) = settings.iter().find(|(_, value)| value.as_str() == Some(column)) {
-        return ColumnInfo { column: column.to_owned(), ..ColumnInfo::find(input, inputs) };
-    }
-    match data.and_then(|data| data.field_with_name(column).ok()) {
-        Some(field) => known.of_type(field.data_type()),
+    let stands_for = settings.iter().find(|(_, value)| value.as_str() == Some(column));
+    match stands_for.filter(|_| !known.declared) {
+        Some((input, _)) => ColumnInfo { column: column.to_owned(), ..ColumnInfo::find(input, inputs) },
         None => known,
     }
 }

@@ -125,7 +125,7 @@ impl Recipe {
     /// Settings that the recipe does not have, and a column whose type does not fit its use.
     pub fn describe(&self, settings: &[(String, Value)], schema: Option<&Schema>) -> Result<Description> {
         let (parameters, plan) = self.set(settings)?;
-        let (inputs, ideal) = self.columns_read(settings, &plan, schema)?;
+        let (inputs, ideal) = self.columns_read(settings, &plan)?;
         let given = schema.and_then(|schema| self.ready(settings, schema).ok());
         let ready = given.unwrap_or(ideal);
         Ok(Description {

@@ -94,19 +94,11 @@ fn what_is_explained_can_be_given_back() {
         "mine: credit program of one's own\n",
         "\ncredit\n  centred = mean(reward, by(group), of others)\n  advantage = reward - centred\n",
         "looks at  one group",
-        "reward  rollout  numbers  required",
+        "requires  reward",
     ] {
         assert!(explained.contains(part), "{part} is not in {explained}");
     }
     assert!(!explained.contains("fidelity") && !explained.contains("default"), "{explained}");
-
-    // Without data the types of columns follow from their use.
-    let text = "advantage = when(label == \"good\", reward, 0)";
-    let explained = place.tells(&["explain", "--expr", text]);
-    assert!(
-        explained.contains("looks at  one rollout") && explained.contains("label   rollout  text"),
-        "{explained}"
-    );
 }
 
 #[test]
