@@ -18,7 +18,8 @@ pub fn settings_of(
     settings: &[(String, Value)],
 ) -> Result<Vec<RecipeSettings>> {
     if chosen.is_empty() {
-        return Err(Error::usage("no recipe was chosen", "`meed recipes` lists them"));
+        let hint = "`meed recipes` lists them; --expr takes a program of one's own";
+        return Err(Error::usage("no recipe was chosen", hint));
     }
     for (index, one) in chosen.iter().enumerate() {
         let name = one.recipe.name;

@@ -32,6 +32,7 @@ const NULL_RULES: &[(&str, &str, &str)] = &[
     ("oreal", "reward", "a rollout without a reward counts as incorrect, as in the reference"),
     ("qwenlong_l1", "rule_score", "one verdict that the answer is right decides without the other"),
     ("rl_mle", "step_scores", "null where the action submitted nothing valid, which is a failure"),
+    ("scrl", "subproblem_correct", MALFORMED),
     ("thoth", "predicted_actions", UNPARSED),
     ("thoth", "predicted_object_names", UNPARSED),
     ("thoth", "predicted_parameter_values", UNPARSED),
@@ -68,6 +69,7 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
     ("par", "reference_rewards", "references without a reward are none"),
     ("rl_mle", "step_milestones", "milestones count only where an action has no score"),
     ("rl_mle", "step_scores", "null where the action submitted nothing valid, which is a failure"),
+    ("scrl", "subproblem_correct", MALFORMED),
     ("searchllm", "objective_weights", "an objective without a weight has none"),
     ("sotopia_rl", "dimension_ids", "names are read only where one dimension counts"),
     (
@@ -89,6 +91,7 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
     ("tp_grpo", "step_correct", "a step without a verdict has the outcome's"),
     ("webstar", "step_scores", "a step without a judgement has no weight of its own"),
 ];
+const MALFORMED: &str = "nothing counts of a malformed response, so that its verdicts are not missed";
 const UNPARSED: &str = "a response of which nothing parsed is worth nothing";
 const UNNAMED: &str = "a step without a name there names nothing";
 const UNWEIGHTED: &str = "from there on the rollout has no weight in the baseline; its own returns are known";

@@ -11,3 +11,4 @@ mod programs;
 mod rewards;
 mod support;
 mod tokens;
+mod trees;

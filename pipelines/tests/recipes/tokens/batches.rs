@@ -132,7 +132,7 @@ fn delta_token_says_what_is_missing_or_misshapen() {
         rollouts[1]["token_hidden_states"] = hidden;
         try_given("delta_token", json!({}), rollouts).err().unwrap().to_string()
     };
-    assert!(with(json!([[1, 1]])).contains("1 vectors for 2 tokens"));
+    assert!(with(json!([[1, 1]])).contains("1 elements, but `token_mask` has 2"));
     assert!(with(json!([[1, 1], [1]])).contains("1 numbers"));
     let mut other_group = telling();
     for (key, value) in [("group_id", json!("h")), ("token_hidden_states", json!([[1, 2, 3], [1, 2, 3]]))] {
