@@ -93,6 +93,34 @@ impl Column {
         self
     }
 
+    /// Value `i` on the whole of range `i`; null where no range lies. Where ranges overlap, the last one counts.
+    pub(super) fn fill(&self, level: Option<Level>, length: usize, ranges: &[(usize, usize)]) -> Column {
+        fn filled<T: Copy>(of: &[T], empty: T, length: usize, ranges: &[(usize, usize)]) -> Vec<T> {
+            let mut values = vec![empty; length];
+            for (&value, &(first, past)) in of.iter().zip(ranges) {
+                values[first..past].fill(value);
+            }
+            values
+        }
+        let values = match &self.values {
+            Values::Number(values) => Values::Number(filled(values, 0.0, length, ranges)),
+            Values::Boolean(values) => Values::Boolean(filled(values, false, length, ranges)),
+            Values::Text(_) => {
+                let mut positions = vec![None; length];
+                for (i, &(first, past)) in ranges.iter().enumerate() {
+                    positions[first..past].fill(Some(i));
+                }
+                return self.gather(level, &positions);
+            }
+        };
+        let end = ranges.iter().try_fold(0, |end, &(first, past)| (first == end).then_some(past));
+        if self.valid.is_none() && end == Some(length) {
+            return Column { level, values, valid: None };
+        }
+        let own = self.valid.clone().unwrap_or_else(|| vec![true; ranges.len()]);
+        Column { level, values, valid: None }.with_valid(filled(&own, false, length, ranges))
+    }
+
     /// Values at the given positions; `None` becomes null.
     pub(super) fn gather(&self, level: Option<Level>, positions: &[Option<usize>]) -> Column {
         let valid: Vec<bool> = positions.iter().map(|at| at.is_some_and(|at| self.is_valid(at))).collect();

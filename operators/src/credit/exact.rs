@@ -50,6 +50,9 @@ impl Default for ExactSum {
 impl ExactSum {
     /// Adds a value.
     pub fn add(&mut self, x: f64) {
+        if x == 0.0 {
+            return;
+        }
         if !x.is_finite() {
             self.special += x;
             return;
@@ -74,6 +77,9 @@ impl ExactSum {
 
     /// Adds `x * y` without rounding the product.
     pub fn add_product(&mut self, x: f64, y: f64) {
+        if y == 1.0 {
+            return self.add(x);
+        }
         let product = x * y;
         self.add(product);
         if product.is_finite() {

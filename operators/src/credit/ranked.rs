@@ -84,8 +84,39 @@ impl Sorted {
         if ascending {
             return at;
         }
-        let below = self.values.partition_point(|other| other.0.total_cmp(&x).is_lt());
-        let up_to = self.values.partition_point(|other| other.0.total_cmp(&x).is_le());
+        // Equal values lie on both sides of it, mostly few.
+        let equal = |other: &(f64, u32, u32)| other.0.total_cmp(&x).is_eq();
+        let (before, after) = self.values.split_at(at);
+        let below = at - reach(before.len(), |step| equal(&before[before.len() - 1 - step]));
+        let up_to = at + reach(after.len(), |step| equal(&after[step]));
         self.values.len() - up_to + (at - below)
+    }
+}
+
+/// Number of first steps for which `holds` is true, of at most `length`, where it is true up to some step.
+fn reach(length: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let mut past = 1;
+    while past <= length && holds(past - 1) {
+        past *= 2;
+    }
+    let (mut low, mut high) = (past / 2, past.min(length + 1) - 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if holds(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reach;
+
+    #[test]
+    fn reach_counts_the_first_steps() {
+        for length in 0..40 {
+            for first in 0..=length {
+                assert_eq!(reach(length, |step| step < first), first, "{first} of {length}");
+            }
+        }
     }
 }

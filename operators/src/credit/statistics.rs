@@ -90,10 +90,14 @@ impl TableEntry<'_> {
 pub(super) struct Members<'a>(&'a mut Accumulator);
 
 impl Members<'_> {
-    /// Adds one value with its weight; only what the statistic needs is kept.
+    /// Adds the weight of values that are added.
+    pub(super) fn weigh(&mut self, weight: f64) {
+        self.0.weight.add(weight);
+    }
+
+    /// Adds one value, whose weight is added beside; only what the statistic needs is kept.
     pub(super) fn add(&mut self, statistic: Statistic, x: f64, weight: f64) {
         let entry = &mut *self.0;
-        entry.weight.add(weight);
         match statistic {
             Statistic::Sum | Statistic::Mean => entry.sum.add_product(x, weight),
             Statistic::Variance { .. } => {

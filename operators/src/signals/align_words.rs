@@ -137,6 +137,9 @@ fn spelt(tokens: &[String], word: &str) -> Option<usize> {
         if joined == word {
             return Some(before + 1);
         }
+        if !word.starts_with(&joined) {
+            return None;
+        }
     }
     None
 }

@@ -18,8 +18,8 @@ another column.
 
 A recipe's *fidelity* says how it is known to be the method: `reference`, equal to the authors' program by golden
 numbers; `equations`, equal to the paper's equations by a numeric check; `reconstructed`, the most faithful reading
-of a text that leaves something open, with what is guessed among the deviations. It *looks at* one rollout, one group
-or one iteration; an iteration costs further passes over the data.
+of a text that leaves something open, with what is guessed among the deviations. It *looks at* one rollout, one group,
+one iteration, or the history of all so far; what is wider than a group costs further passes over the data.
 
 Of the columns, a recipe refuses data without those that it needs, and leaves out rollouts with a null there unless it
 says otherwise. Keys and `token_mask` are always read. Columns without an explanation are in
@@ -144,7 +144,7 @@ fn write_columns(
         let null = if allowed { "; may be null" } else { "" };
         writeln!(
             text,
-            "  - `{}` (per {}, {}{null}): {}. From {}.",
+            "  - `{}` (per {}, {}{null}): {}. Provider: {}.",
             column.name,
             column.level,
             column.values,

@@ -149,6 +149,7 @@ impl Evaluator<'_> {
                 continue;
             }
             let mut members = table.of((self.unit.iteration(rows[at]), encoded));
+            let mut ones = 0u64;
             for (i, &weight) in counted.weights.iter().enumerate().take(past).skip(first) {
                 if weight == 0.0 {
                     continue;
@@ -160,8 +161,14 @@ impl Evaluator<'_> {
                 } else {
                     let x = values.get(i).copied().unwrap_or(0.0);
                     members.add(*statistic, x, weight);
+                    if weight == 1.0 {
+                        ones += 1;
+                    } else {
+                        members.weigh(weight);
+                    }
                 }
             }
+            members.weigh(ones as f64);
         }
         Ok(())
     }

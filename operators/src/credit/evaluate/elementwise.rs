@@ -88,7 +88,10 @@ fn both_valid(level: &Option<Level>, a: &Column, b: &Column) -> Option<Vec<bool>
         return None;
     }
     let length = length(level, a, b);
-    Some((0..length).map(|i| a.is_valid(at(a, i)) && b.is_valid(at(b, i))).collect())
+    match (&a.valid, &b.valid) {
+        (Some(valid), None) | (None, Some(valid)) if valid.len() == length => Some(valid.clone()),
+        _ => Some((0..length).map(|i| a.is_valid(at(a, i)) && b.is_valid(at(b, i))).collect()),
+    }
 }
 
 pub(super) fn combine(operator: Operator, level: Option<Level>, a: &Column, b: &Column) -> Column {
@@ -152,44 +155,48 @@ fn equal(level: &Option<Level>, a: &Column, b: &Column) -> Vec<bool> {
     }
 }
 
+/// Which of two values an element has.
+#[derive(Clone, Copy, PartialEq)]
+enum Pick {
+    First,
+    Second,
+    Neither,
+}
+
 /// One of two values per element.
-fn choose(
-    level: Option<Level>,
-    length: usize,
-    a: &Column,
-    b: &Column,
-    pick: impl Fn(usize) -> Option<bool>,
-) -> Column {
-    let valid = (0..length).map(|i| match pick(i) {
-        Some(true) => a.is_valid(at(a, i)),
-        Some(false) => b.is_valid(at(b, i)),
-        None => false,
+fn choose(level: Option<Level>, a: &Column, b: &Column, picks: &[Pick]) -> Column {
+    // A constant has one value and meets every element.
+    let (step_a, step_b) = (usize::from(a.level.is_some()), usize::from(b.level.is_some()));
+    let all_known = a.valid.is_none() && b.valid.is_none() && !picks.contains(&Pick::Neither);
+    let valid: Option<Vec<bool>> = (!all_known).then(|| {
+        let known = picks.iter().enumerate().map(|(i, pick)| match pick {
+            Pick::First => a.is_valid(i * step_a),
+            Pick::Second => b.is_valid(i * step_b),
+            Pick::Neither => false,
+        });
+        known.collect()
     });
-    let valid: Vec<bool> = valid.collect();
+    let first = |i: usize| picks[i] == Pick::First;
     let values = match (&a.values, &b.values) {
-        (Values::Text(left), Values::Text(right)) => Values::Text(
-            (0..length)
-                .map(|i| {
-                    valid[i].then(|| {
-                        if pick(i) == Some(true) { left.value(at(a, i)) } else { right.value(at(b, i)) }
-                    })
-                })
-                .collect(),
-        ),
+        (Values::Text(left), Values::Text(right)) => {
+            let text = |i: usize| if first(i) { left.value(i * step_a) } else { right.value(i * step_b) };
+            let known = |i: usize| valid.as_ref().is_none_or(|valid| valid[i]);
+            Values::Text((0..picks.len()).map(|i| known(i).then(|| text(i))).collect())
+        }
         (Values::Boolean(left), Values::Boolean(right)) => Values::Boolean(
-            (0..length)
-                .map(|i| if pick(i) == Some(true) { left[at(a, i)] } else { right[at(b, i)] })
-                .collect(),
+            (0..picks.len()).map(|i| if first(i) { left[i * step_a] } else { right[i * step_b] }).collect(),
         ),
         _ => {
             let (left, right) = (numbers(a), numbers(b));
-            let values =
-                (0..length).map(|i| if pick(i) == Some(true) { left[at(a, i)] } else { right[at(b, i)] });
-            Values::Number(values.collect())
+            let value = |i: usize| if first(i) { left[i * step_a] } else { right[i * step_b] };
+            Values::Number((0..picks.len()).map(value).collect())
         }
     };
-    let mut column = Column { level, values, valid: None }.with_valid(valid);
-    neutral_where_null(&mut column);
+    let mut column = Column { level, values, valid: None };
+    if let Some(valid) = valid {
+        column = column.with_valid(valid);
+        neutral_where_null(&mut column);
+    }
     column
 }
 
@@ -200,23 +207,25 @@ pub(super) fn when(
     then: &Column,
     otherwise: &Column,
 ) -> Column {
-    let truth = condition.as_booleans();
-    choose(level, length, then, otherwise, |i| {
-        let i = at(condition, i);
-        condition.is_valid(i).then(|| truth[i])
-    })
+    let (truth, step) = (condition.as_booleans(), usize::from(condition.level.is_some()));
+    let pick = |i: usize| match condition.is_valid(i * step) {
+        false => Pick::Neither,
+        true if truth[i * step] => Pick::First,
+        true => Pick::Second,
+    };
+    choose(level, then, otherwise, &(0..length).map(pick).collect::<Vec<_>>())
 }
 
 pub(super) fn or_else(level: Option<Level>, a: &Column, b: &Column) -> Column {
-    let length = length(&level, a, b);
-    choose(level, length, a, b, |i| Some(a.is_valid(at(a, i))))
+    let (length, step) = (length(&level, a, b), usize::from(a.level.is_some()));
+    let pick = |i: usize| if a.is_valid(i * step) { Pick::First } else { Pick::Second };
+    choose(level, a, b, &(0..length).map(pick).collect::<Vec<_>>())
 }
 
 pub(super) fn null_if(level: Option<Level>, x: &Column, condition: &Column) -> Column {
-    let length = length(&level, x, condition);
+    let (length, step) = (length(&level, x, condition), usize::from(condition.level.is_some()));
     let truth = condition.as_booleans();
-    choose(level, length, x, x, |i| {
-        let i = at(condition, i);
-        (!(condition.is_valid(i) && truth[i])).then_some(true)
-    })
+    let null = |i: usize| condition.is_valid(i) && truth[i];
+    let pick = |i: usize| if null(i * step) { Pick::Neither } else { Pick::First };
+    choose(level, x, x, &(0..length).map(pick).collect::<Vec<_>>())
 }

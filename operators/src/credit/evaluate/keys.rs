@@ -87,6 +87,10 @@ impl Evaluator<'_> {
             Scope::Group | Scope::Batch | Scope::History(_) => self.unit.groups().len().saturating_sub(1),
         };
         for column in &columns {
+            if let Some(width) = small_numbers(column).filter(|width| width * count <= 4 * length) {
+                count = by_table(&mut ids, column, width, count);
+                continue;
+            }
             let mut seen: HashMap<(u32, KeyValue), u32> = HashMap::new();
             for (i, id) in ids.iter_mut().enumerate() {
                 *id = id.and_then(|scope| {
@@ -110,4 +114,36 @@ impl Evaluator<'_> {
         }
         Ok(ids)
     }
+}
+
+/// One more than the greatest key, where all are whole numbers from 0 on: positions, counts, flags.
+fn small_numbers(column: &Column) -> Option<usize> {
+    let values = match &column.values {
+        Values::Number(values) if column.level.is_some() => values,
+        _ => return None,
+    };
+    let mut greatest = 0.0f64;
+    for (_, &x) in values.iter().enumerate().filter(|(i, _)| column.is_valid(*i)) {
+        if !(x >= 0.0 && x.fract() == 0.0 && x < 1e9) {
+            return None;
+        }
+        greatest = greatest.max(x);
+    }
+    Some(greatest as usize + 1)
+}
+
+/// The ids of scope and key in order of first appearance, by a table of all that there can be.
+fn by_table(ids: &mut [Option<u32>], column: &Column, width: usize, scopes: usize) -> usize {
+    let values = column.as_numbers();
+    let mut table: Vec<Option<u32>> = vec![None; width * scopes];
+    let mut count = 0;
+    for (i, id) in ids.iter_mut().enumerate() {
+        *id = id.filter(|_| column.is_valid(i)).map(|scope| {
+            *table[scope as usize * width + values[i] as usize].get_or_insert_with(|| {
+                count += 1;
+                count - 1
+            })
+        });
+    }
+    count as usize
 }

@@ -16,10 +16,10 @@ impl Evaluator<'_> {
         }
         let own = column.level.clone().unwrap_or(ROLLOUT);
         let length = self.unit.extent(level)?.len();
-        let mut positions: Vec<Option<usize>> = vec![None; length];
         if let Some((outer, inner)) = level.parts()
             && inner == own
         {
+            let mut positions: Vec<Option<usize>> = vec![None; length];
             let items = self.unit.extent(&own)?;
             let owners = self.unit.ranges(&ROLLOUT, &outer)?;
             let parts = self.unit.ranges(&outer, level)?;
@@ -31,12 +31,9 @@ impl Evaluator<'_> {
                     }
                 }
             }
-        } else {
-            for (i, (first, past)) in self.unit.ranges(&own, level)?.into_iter().enumerate() {
-                positions[first..past].fill(Some(i));
-            }
+            return Ok(Rc::new(column.gather(Some(level.clone()), &positions)));
         }
-        Ok(Rc::new(column.gather(Some(level.clone()), &positions)))
+        Ok(Rc::new(column.fill(Some(level.clone()), length, &self.unit.ranges(&own, level)?)))
     }
 
     /// Two columns at the level where they meet; constants stay one value.

@@ -30,7 +30,7 @@ impl Evaluator<'_> {
     /// Positions of a level that take part by default; `None` where all do.
     pub(super) fn policy(&self, level: &Level) -> Result<Option<Vec<bool>>> {
         if *level == TOKEN {
-            return Ok(Some(self.unit.mask()?.values().iter().collect()));
+            return Ok(Some(self.unit.trainable()?.as_ref().clone()));
         }
         if *level == STEP {
             return Ok(Some(self.unit.policy_steps()?.as_ref().clone()));

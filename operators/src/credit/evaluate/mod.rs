@@ -252,7 +252,7 @@ impl<'a> Evaluator<'a> {
                     unit.ranges(within, level)?.into_iter().map(|(first, past)| (past - first) as f64);
                 Column::numbers(Some(within.clone()), counts.collect())
             }
-            Node::Mask => Column::booleans(Some(TOKEN), unit.mask()?.values().iter().collect()),
+            Node::Mask => Column::booleans(Some(TOKEN), unit.trainable()?.as_ref().clone()),
             Node::Policy { level } => {
                 let policy = self.policy(level)?;
                 let policy =

@@ -21,25 +21,24 @@ impl Evaluator<'_> {
         let keys = self.key_ids(by)?;
         let ids = self.ids_at(&keys, &level)?;
         let values = numbers(&column);
-        let mut groups: Vec<Vec<usize>> = vec![Vec::new(); keys.count];
+        let mut groups: Vec<Vec<(u64, u32)>> = vec![Vec::new(); keys.count];
         for (i, id) in ids.iter().enumerate() {
             if taking_part[i]
                 && column.is_valid(i)
                 && let Some(id) = id
             {
-                groups[*id as usize].push(i);
+                let order = ordered_bits(values[i] + 0.0);
+                groups[*id as usize].push((if ascending { order } else { !order }, i as u32));
             }
         }
         let mut ranks = vec![0.0; column.len()];
         let mut valid = vec![false; column.len()];
         for members in &mut groups {
-            members.sort_by(|&a, &b| {
-                let order = (values[a] + 0.0).total_cmp(&(values[b] + 0.0));
-                if ascending { order } else { order.reverse() }
-            });
-            for (rank, &i) in members.iter().enumerate() {
-                ranks[i] = rank as f64;
-                valid[i] = true;
+            // Equal values in canonical order, which is that of their positions.
+            members.sort_unstable();
+            for (rank, &(_, i)) in members.iter().enumerate() {
+                ranks[i as usize] = rank as f64;
+                valid[i as usize] = true;
             }
         }
         Ok(Column::numbers(Some(level), ranks).with_valid(valid))
@@ -121,4 +120,10 @@ impl Evaluator<'_> {
         });
         Ok(keyed.collect())
     }
+}
+
+/// Bits that are ordered as the numbers are by their total order.
+fn ordered_bits(x: f64) -> u64 {
+    let bits = x.to_bits();
+    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
 }

@@ -77,7 +77,11 @@ impl Evaluator<'_> {
                     }
                     None => Some(1.0),
                 };
+                let plain = weights.is_none() && !values.is_empty();
                 let results = ranges.into_iter().map(|(first, past)| {
+                    if plain && matches!(reduction, Reduction::Sum | Reduction::Mean) {
+                        return summed(reduction, &values, (first..past).filter(|&i| member(i))).or(empty);
+                    }
                     let mut state = Accumulated::default();
                     for i in (first..past).filter(|&i| member(i)) {
                         if let Some(weight) = weight(i) {
@@ -173,6 +177,20 @@ impl Evaluator<'_> {
         }
         let length = self.unit.extent(level)?.len();
         Ok(Rc::new(column.gather(Some(level.clone()), &vec![Some(0); length])))
+    }
+}
+
+/// The sum or mean of some values; null without any.
+fn summed(reduction: Reduction, values: &[f64], members: impl Iterator<Item = usize>) -> Option<f64> {
+    let (mut count, mut total) = (0.0, 0.0);
+    for i in members {
+        count += 1.0;
+        total += values[i];
+    }
+    match reduction {
+        _ if count == 0.0 => None,
+        Reduction::Mean => Some(total / count),
+        _ => Some(total),
     }
 }
 

@@ -47,6 +47,7 @@ pub struct Unit {
     group_of: Vec<usize>,
     extents: RefCell<HashMap<Level, Rc<Extent>>>,
     policy_steps: RefCell<Option<Rc<Vec<bool>>>>,
+    trainable: RefCell<Option<Rc<Vec<bool>>>>,
 }
 
 impl Unit {
@@ -78,7 +79,14 @@ impl Unit {
 
     /// A unit of rows that are in canonical order, with its groups.
     pub(super) fn of_groups(batch: RecordBatch, groups: Vec<usize>, group_of: Vec<usize>) -> Self {
-        Unit { batch, groups, group_of, extents: RefCell::default(), policy_steps: RefCell::default() }
+        Unit {
+            batch,
+            groups,
+            group_of,
+            extents: RefCell::default(),
+            policy_steps: RefCell::default(),
+            trainable: RefCell::default(),
+        }
     }
 
     /// The rows, in canonical order.
@@ -139,6 +147,16 @@ impl Unit {
             hint: "complete the rows on import; token_mask is the record of length".into(),
         })?;
         Ok(flat(list).as_boolean().clone())
+    }
+
+    /// The same as plain values.
+    pub fn trainable(&self) -> Result<Rc<Vec<bool>>> {
+        if let Some(known) = self.trainable.borrow().as_ref() {
+            return Ok(known.clone());
+        }
+        let trainable: Rc<Vec<bool>> = Rc::new(self.mask()?.values().iter().collect());
+        *self.trainable.borrow_mut() = Some(trainable.clone());
+        Ok(trainable)
     }
 
     /// Rows without a token that may be trained on.

@@ -1,5 +1,5 @@
 //! Rollouts with any columns that recipes read: the same values for the same rollout, whatever else is drawn.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod cells;
 mod columns;
