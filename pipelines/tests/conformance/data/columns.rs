@@ -131,8 +131,6 @@ fn element(known: &ColumnInfo, level: &Level, shape: &Shape, at: usize) -> Resul
         (Of::Share, _) => draw.grid(0, 1, 8).into(),
         (Of::Flag, "error" | "truncated") => Cell::Flag(draw.once_in(7)),
         (Of::Flag, "valid" | "trainable") => Cell::Flag(!draw.once_in(7)),
-        // The first rollout of a group keeps its format, so that the rest of what is said about it counts.
-        (Of::Flag, name) if name.starts_with("format") && shape.member == 0 => Cell::Flag(true),
         (Of::Flag, _) => Cell::Flag(!draw.once_in(3)),
         (Of::Count, _) => (1.0 + draw.below(6) as f64).into(),
         (Of::Text, "test_tiers") => draw.pick(&["basic", "medium", "hard", "edge"]).into(),
