@@ -1,6 +1,7 @@
 //! Quantiles of the standard normal distribution.
 
 use meed_operators::Result;
+use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::parameters::Parameters;
 
@@ -17,38 +18,8 @@ pub fn normal_quantile(parameters: &Parameters, name: &str) -> Result<f64> {
     }
 }
 
-/// Bisection on the distribution function, until no number lies between the bounds.
 fn standard_normal(share: f64) -> f64 {
-    let (mut low, mut high) = (-40.0, 40.0);
-    loop {
-        let middle = f64::midpoint(low, high);
-        if middle <= low || middle >= high {
-            return middle;
-        }
-        if below(middle) < share { low = middle } else { high = middle }
-    }
-}
-
-/// The share of the standard normal distribution below `x`.
-fn below(x: f64) -> f64 {
-    if x > 0.0 { 1.0 - tail(x) } else { tail(-x) }
-}
-
-/// The share above `x >= 0`: the series around 0 where it converges fast, else the continued fraction.
-fn tail(x: f64) -> f64 {
-    let density = (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt();
-    if x < 3.0 {
-        let (mut term, mut sum) = (x, x);
-        let mut odd = 3.0;
-        while term > sum * f64::EPSILON * 0.1 {
-            term *= x * x / odd;
-            sum += term;
-            odd += 2.0;
-        }
-        return 0.5 - density * sum;
-    }
-    let fraction = (1..=200).rev().fold(x, |below, k| x + f64::from(k) / below);
-    density / fraction
+    Normal::standard().inverse_cdf(share)
 }
 
 #[cfg(test)]
