@@ -214,16 +214,19 @@ impl Recipe {
                     (None, _) => Error::MissingSignal { recipe, signal, hint },
                 }
             }
-            Error::Expression { expression, message, hint } => {
-                let mut ends = self.inputs().filter(|input| input.column.ends_with("_ends") && lacks(input));
-                let about = |input: &&Input| {
-                    let level = input.column.trim_end_matches("_ends");
-                    message.split(|c: char| !c.is_alphanumeric()).any(|word| word == level)
+            // Data with columns of a level, but not the one that places its elements on tokens.
+            Error::Expression { .. } => {
+                let names = || schema.fields().iter().map(|field| field.name());
+                let is_placed_nowhere = |input: &&Input| {
+                    let level = input.column.strip_suffix("_ends");
+                    let has = |level: &str| {
+                        names().any(|name| name.strip_prefix(level).is_some_and(|rest| rest.starts_with('_')))
+                    };
+                    lacks(input) && level.is_some_and(has)
                 };
-                match ends.find(|input| about(input)) {
-                    Some(input) => missing(self.name.to_owned(), input),
-                    None => Error::Expression { expression, message, hint },
-                }
+                self.inputs()
+                    .find(is_placed_nowhere)
+                    .map_or(error, |input| missing(self.name.to_owned(), input))
             }
             other => other,
         }

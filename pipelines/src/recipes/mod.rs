@@ -9,7 +9,7 @@ mod rewards;
 mod tokens;
 mod trees;
 
-use meed_operators::{Error, Result};
+use meed_operators::{Error, Result, near_names};
 
 use crate::recipe::Recipe;
 
@@ -36,20 +36,11 @@ pub fn recipes() -> impl Iterator<Item = &'static Recipe> {
 /// A name that is no recipe; the hint has the nearest ones.
 pub fn find(name: &str) -> Result<&'static Recipe> {
     recipes().find(|recipe| recipe.name == name).ok_or_else(|| {
-        let mut near: Vec<&str> = recipes().map(|recipe| recipe.name).collect();
-        near.sort_by_key(|known| std::cmp::Reverse(alike(known, name)));
-        near.truncate(5);
-        Error::usage(
-            format!("no recipe is called `{name}`"),
-            format!("did you mean {}? `meed recipes` lists all", near.join(", ")),
-        )
+        let near = near_names(name, recipes().map(|recipe| recipe.name));
+        let meant =
+            if near.is_empty() { String::new() } else { format!("did you mean {}? ", near.join(", ")) };
+        Error::usage(format!("no recipe is called `{name}`"), format!("{meant}`meed recipes` lists all"))
     })
-}
-
-fn alike(a: &str, b: &str) -> usize {
-    let pairs = |text: &str| text.as_bytes().windows(2).map(<[u8]>::to_vec).collect::<Vec<_>>();
-    let (a, b) = (pairs(a), pairs(b));
-    a.iter().filter(|pair| b.contains(pair)).count()
 }
 
 #[cfg(test)]
