@@ -20,6 +20,8 @@ pub enum Kind {
     Advantage,
     /// A shaped reward, to be used by other recipes.
     Reward,
+    /// Which rollouts, steps or pairs are taken, and with what weight: for a sampler, or a loss over pairs.
+    Selection,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
         match self {
             Kind::Advantage => "advantage",
             Kind::Reward => "reward",
+            Kind::Selection => "selection",
         }
     }
 }
@@ -125,6 +128,9 @@ pub const ADVANTAGE: Recipe = Recipe {
 
 /// What recipes of rewards have in common, to be completed with `..REWARD`.
 pub const REWARD: Recipe = Recipe { kind: Kind::Reward, ..ADVANTAGE };
+
+/// What recipes of selections have in common, to be completed with `..SELECTION`.
+pub const SELECTION: Recipe = Recipe { kind: Kind::Selection, ..ADVANTAGE };
 
 impl Recipe {
     /// The columns that it declares.

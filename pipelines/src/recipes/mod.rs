@@ -3,11 +3,14 @@
 mod actions;
 mod agents;
 mod baselines;
+mod denoising;
 mod outcome;
 mod process;
+mod redistribution;
 mod rewards;
 mod tokens;
 mod trees;
+mod turns;
 
 use meed_operators::{Error, Result, near_names};
 
@@ -20,8 +23,11 @@ pub const RECIPES: &[&[&Recipe]] = &[
     tokens::RECIPES,
     process::RECIPES,
     actions::RECIPES,
+    turns::RECIPES,
     agents::RECIPES,
     trees::RECIPES,
+    denoising::RECIPES,
+    redistribution::RECIPES,
     rewards::RECIPES,
 ];
 

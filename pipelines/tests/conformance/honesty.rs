@@ -162,7 +162,7 @@ fn a_null_leaves_the_rollout_out_and_says_so() {
                 if known {
                     used.borrow_mut().insert((subject.name().to_owned(), column.name.clone()));
                 }
-                if column.need == Need::Required && !known && own.speaks(subject.is_reward()) {
+                if column.need == Need::Required && !known && own.speaks(subject.result()) {
                     fail(format!(
                         "trains on a rollout with a null in {}, and NULL_RULES does not say why",
                         column.name
@@ -198,7 +198,7 @@ fn a_null_leaves_the_rollout_out_and_says_so() {
 fn a_null_element_is_not_trained_on() {
     let used = std::cell::RefCell::new(BTreeSet::new());
     for_every_subject(|subject, fail| {
-        if subject.is_reward() {
+        if subject.gives_signals() {
             return Ok(());
         }
         let (batch, _, key, row) = prepared(subject)?;

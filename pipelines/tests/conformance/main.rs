@@ -57,7 +57,7 @@ fn every_recipe_runs_on_generated_rollouts() {
         if advantages.clone().any(|x| !x.is_finite()) {
             failures.add(subject.name(), "an advantage is not finite");
         }
-        let result = if subject.is_reward() {
+        let result = if subject.gives_signals() {
             given.0.values().any(|row| row.signals.values().flatten().flatten().any(|&bits| bits << 1 != 0))
         } else {
             advantages.any(|&x| x != 0.0)

@@ -65,7 +65,7 @@ const READS_ENVIRONMENT: &[(&str, &str, &str)] = &[
 #[test]
 fn masked_tokens_get_nothing() {
     let mut failures = Failures::default();
-    for subject in subjects().iter().filter(|subject| !subject.is_reward()) {
+    for subject in subjects().iter().filter(|subject| !subject.gives_signals()) {
         let given =
             subject.batch(&small()).and_then(|batch| subject.given(&batch).map_err(|error| words(&error)));
         match given {
@@ -93,7 +93,7 @@ fn masked_tokens_get_nothing() {
 fn tokens_of_the_environment_change_nothing() {
     let mut failures = Failures::default();
     let mut used: BTreeSet<(&str, &str)> = BTreeSet::new();
-    for subject in subjects().iter().filter(|subject| !subject.is_reward()) {
+    for subject in subjects().iter().filter(|subject| !subject.gives_signals()) {
         let outcome = (|| {
             let batch = subject.batch(&small())?;
             let expected = subject.given(&batch).map_err(|error| words(&error))?;
@@ -173,7 +173,7 @@ fn elsewhere(column: &ArrayRef, mask: &ListArray) -> Option<ArrayRef> {
 fn equal_rollouts_get_nothing_from_their_group() {
     let mut failures = Failures::default();
     let mut used: BTreeSet<&str> = BTreeSet::new();
-    for subject in subjects().iter().filter(|subject| !subject.is_reward()) {
+    for subject in subjects().iter().filter(|subject| !subject.gives_signals()) {
         let given =
             subject.batch(&small()).and_then(|batch| subject.given(&batch).map_err(|error| words(&error)));
         match given {

@@ -23,6 +23,7 @@ pub struct Subject {
     pub columns: Vec<ReadColumn>,
     /// Those that it may read in their place, too.
     pub all: Vec<ReadColumn>,
+    result: Option<String>,
 }
 
 impl Subject {
@@ -30,15 +31,22 @@ impl Subject {
         let description = recipe.describe(&[], None)?;
         let read = |column: &ReadColumn| matches!(column.need, Need::Required | Need::Optional);
         let columns = description.inputs.iter().filter(|column| read(column)).cloned().collect();
-        Ok(Subject { recipe, columns, all: description.inputs })
+        let result = description.credit.last().and_then(|line| line.split_once(" = "));
+        let result = result.map(|(name, _)| name.to_owned());
+        Ok(Subject { recipe, columns, all: description.inputs, result })
     }
 
     pub fn name(&self) -> &'static str {
         self.recipe.name
     }
 
-    pub fn is_reward(&self) -> bool {
-        self.recipe.kind == Kind::Reward
+    pub fn gives_signals(&self) -> bool {
+        self.recipe.kind != Kind::Advantage
+    }
+
+    /// The signal that says what a recipe without an advantage gives: its last.
+    pub fn result(&self) -> Option<&str> {
+        self.result.as_deref().filter(|_| self.gives_signals())
     }
 
     /// Rollouts with every column that the recipe reads.
@@ -202,10 +210,11 @@ impl Row {
         None
     }
 
-    /// True if the rollout is trained on, or of a recipe of rewards, if it has one.
-    pub fn speaks(&self, is_reward: bool) -> bool {
-        let results = ["rewards", "token_rewards"].iter().filter_map(|name| self.signals.get(*name));
-        if is_reward { results.flatten().any(Option::is_some) } else { self.in_loss }
+    /// True if the rollout is trained on, or of a recipe without an advantage, if it has what the last of its
+    /// signals says.
+    pub fn speaks(&self, result: Option<&str>) -> bool {
+        let Some(result) = result else { return self.in_loss };
+        self.signals.get(result).into_iter().flatten().any(Option::is_some)
     }
 
     /// True if an advantage is not 0.

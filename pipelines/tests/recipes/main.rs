@@ -2,13 +2,17 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod actions;
+mod agents;
+mod denoising;
 #[path = "../golden/load.rs"]
 mod load;
 mod outcome;
 mod passes;
 mod process;
 mod programs;
+mod redistribution;
 mod rewards;
 mod support;
 mod tokens;
 mod trees;
+mod turns;

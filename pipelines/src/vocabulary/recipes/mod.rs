@@ -1,10 +1,15 @@
 //! From the words of a method's own golden vectors to the parameters of its recipe, where they differ.
 
 mod actions;
+mod agents;
+mod denoising;
 mod outcome;
 mod process;
+mod redistribution;
 mod rewards;
 mod tokens;
+mod trees;
+mod turns;
 
 use meed_operators::Result;
 use serde_json::{Map, Value};
@@ -18,7 +23,19 @@ use crate::recipe::Recipe;
 /// # Errors
 /// A word or value that is not known, by name.
 pub(super) fn settings(recipe: &Recipe, params: &Map<String, Value>) -> Result<Named> {
-    for family in [actions::named, outcome::named, process::named, rewards::named, tokens::named] {
+    let families = [
+        actions::named,
+        agents::named,
+        denoising::named,
+        outcome::named,
+        process::named,
+        redistribution::named,
+        rewards::named,
+        tokens::named,
+        trees::named,
+        turns::named,
+    ];
+    for family in families {
         if let Some(named) = family(recipe.name, params) {
             return named;
         }

@@ -1,10 +1,15 @@
 //! What golden cases of single methods need beyond the rules: inputs in other shapes, keys of their own.
 
 mod actions;
+mod agents;
+mod denoising;
 mod outcome;
 mod process;
+mod redistribution;
 mod rewards;
 mod tokens;
+mod trees;
+mod turns;
 
 use meed_pipelines::InMemory;
 use serde_json::{Map, Value};
@@ -43,8 +48,18 @@ pub trait Family {
     }
 }
 
-const FAMILIES: [&dyn Family; 5] =
-    [&actions::Actions, &outcome::Outcome, &process::Process, &rewards::Rewards, &tokens::Tokens];
+const FAMILIES: &[&dyn Family] = &[
+    &actions::Actions,
+    &agents::Agents,
+    &denoising::Denoising,
+    &outcome::Outcome,
+    &process::Process,
+    &redistribution::Redistribution,
+    &rewards::Rewards,
+    &tokens::Tokens,
+    &trees::Trees,
+    &turns::Turns,
+];
 
 pub fn rollouts(case: &Case) -> Result<Vec<Value>, String> {
     FAMILIES.iter().try_fold(case.rollouts.clone(), |rows, family| family.rollouts(case, rows))

@@ -1,4 +1,4 @@
-//! Recipes of the family `trees`.
+//! TEMPO: what its jumps in value reduce to.
 
 use serde_json::{Value, json};
 

@@ -1,0 +1,7 @@
+//! Golden cases of the family `trees`.
+
+use super::Family;
+
+pub struct Trees;
+
+impl Family for Trees {}

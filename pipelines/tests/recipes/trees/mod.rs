@@ -1,0 +1,3 @@
+//! Recipes of the family `trees`.
+
+mod tempo;
