@@ -1,5 +1,6 @@
-//! Metrics of benchmarks, as functions of record batches of scores.
+//! Metrics of benchmarks and of credit, as functions of record batches of scores.
 
 mod columns;
+pub mod credit_quality;
 pub mod rewardbench_2;
 pub mod wildbench;

@@ -5,6 +5,7 @@ mod groups;
 mod likelihoods;
 mod rewards;
 mod schedules;
+mod selected_data;
 mod selection;
 mod signs;
 mod subproblems;

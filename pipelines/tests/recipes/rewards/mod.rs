@@ -4,6 +4,7 @@ mod gates;
 mod protocols;
 mod rankings;
 mod references;
+mod research;
 mod states;
 mod sums;
 mod verdicts;
