@@ -11,9 +11,11 @@ mod next_rollouts;
 mod prefix_tree;
 mod probes;
 mod rubric_graph;
+mod shapley;
 mod state_groups;
 mod test_densities;
 mod texts;
+mod trace_units;
 
 pub use align_words::{AlignWords, Aligned};
 pub use attention::{AttentionFlow, AttentionInfluence, AttentionLookBack};
@@ -26,8 +28,12 @@ pub use next_rollouts::NextRollouts;
 pub use prefix_tree::PrefixTree;
 pub use probes::Probes;
 pub use rubric_graph::{RubricGraph, connected_rubrics};
+pub use shapley::{
+    Coalitions, MOST_PLAYERS, Shapley, StoredCoalition, exact_shapley_values, sampled_shapley_values,
+};
 pub use state_groups::StateGroups;
 pub use test_densities::TestDensities;
+pub use trace_units::{Trace, TraceFault, TraceUnits};
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{Field, Schema};
