@@ -1,5 +1,7 @@
 //! Parts that recipes share: shaped rewards, normalisation, divergence, returns, whitening.
 
+pub mod agents;
+pub mod coalitions;
 pub mod dense;
 pub mod divergence;
 pub mod group;
@@ -10,5 +12,7 @@ pub mod returns;
 pub mod reward;
 pub mod shaped;
 pub mod steps;
+pub mod two_roles;
+pub mod units;
 pub mod votes;
 pub mod whitening;
