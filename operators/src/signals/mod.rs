@@ -6,6 +6,7 @@ mod balance_threshold;
 mod component_alignment;
 mod discriminant;
 mod gather;
+mod given_tree;
 mod macro_actions;
 mod next_rollouts;
 mod prefix_tree;
@@ -16,6 +17,8 @@ mod state_groups;
 mod test_densities;
 mod texts;
 mod trace_units;
+mod trajectory_graph;
+mod tree_columns;
 
 pub use align_words::{AlignWords, Aligned};
 pub use attention::{AttentionFlow, AttentionInfluence, AttentionLookBack};
@@ -23,6 +26,7 @@ pub use balance_threshold::BalanceThreshold;
 pub use component_alignment::{Component, ComponentAlignment, aligned, longest_common};
 pub use discriminant::Discriminant;
 pub use gather::{GatherSignals, Known, Rows, Told, whole_iteration};
+pub use given_tree::GivenTree;
 pub use macro_actions::{MacroActions, Termination};
 pub use next_rollouts::NextRollouts;
 pub use prefix_tree::PrefixTree;
@@ -34,6 +38,7 @@ pub use shapley::{
 pub use state_groups::StateGroups;
 pub use test_densities::TestDensities;
 pub use trace_units::{Trace, TraceFault, TraceUnits};
+pub use trajectory_graph::TrajectoryGraph;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{Field, Schema};

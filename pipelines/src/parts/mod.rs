@@ -12,6 +12,7 @@ pub mod returns;
 pub mod reward;
 pub mod shaped;
 pub mod steps;
+pub mod tree;
 pub mod two_roles;
 pub mod units;
 pub mod votes;
