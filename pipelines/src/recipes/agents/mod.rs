@@ -10,6 +10,7 @@ mod inputs;
 mod leave_one_agent_out;
 mod llm_mca;
 mod m_grpo;
+mod malt;
 mod mappa;
 mod orchestration_traces;
 mod sepo;
@@ -30,6 +31,7 @@ pub const RECIPES: &[&Recipe] = &[
     &leave_one_agent_out::LEAVE_ONE_AGENT_OUT,
     &llm_mca::LLM_MCA,
     &m_grpo::M_GRPO,
+    &malt::MALT,
     &mappa::MAPPA,
     &orchestration_traces::ORCHESTRATION_TRACES,
     &sepo::SEPO,

@@ -4,6 +4,7 @@ mod credits;
 mod graphs;
 mod groups;
 mod messages;
+mod pairs;
 mod roles;
 mod traces;
 
