@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use meed_operators::Result;
-use meed_operators::credit::{By, Credit, Expr, Level, ROLLOUT, STEP, group, mean, minimum, rank, signal, value};
+use meed_operators::credit::{
+    By, Credit, Expr, Level, ROLLOUT, STEP, group, mean, minimum, rank, signal, value,
+};
 use meed_operators::signals::{AddSignals, GivenTree, PrefixTree};
 use meed_operators::tree::Backup;
 

@@ -1,4 +1,4 @@
-//! Token rewards: red, rto, scar; and rewards in stages: prs.
+//! Token rewards: red, rto, scar; shares of steps: acpo; and rewards in stages: prs.
 
 use serde_json::{Value, json};
 
@@ -92,4 +92,17 @@ fn prs_counts_a_stage_only_after_those_before() {
     let rewards: Vec<f64> = (0..4).flat_map(|i| signal(&got, &format!("r{i}"), "rewards")).collect();
     close(&rewards, &[0.75, 0.2, 0.0, f64::NAN]);
     assert!(!in_loss(&got, "r3"));
+}
+
+#[test]
+fn acpo_shares_the_outcome() {
+    let row = |attributions: Value| {
+        let tokens = [true, true, true];
+        json!({"reward": 0.5, "token_mask": tokens, "step_ends": [1, 2, 3], "step_attributions": attributions})
+    };
+    let rollouts = [json!([0.1, 0.3, 0.0]), json!([0.0, 0.0, 0.0]), json!([0.1, null, 0.3])].map(row);
+    let got = given("acpo", json!({}), rollouts.to_vec().into());
+    close(&signal(&got, "r0", "step_shaped_rewards"), &[0.125, 0.375, 0.0]);
+    close(&signal(&got, "r1", "step_shaped_rewards"), &[0.0; 3]);
+    assert_eq!(got.evaluated.in_baseline, [true, true, false]);
 }
