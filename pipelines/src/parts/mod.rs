@@ -1,5 +1,7 @@
 //! Parts that recipes share: shaped rewards, normalisation, divergence, returns, whitening.
 
+pub mod agents;
+pub mod coalitions;
 pub mod dense;
 pub mod divergence;
 pub mod group;
@@ -11,5 +13,7 @@ pub mod reward;
 pub mod shaped;
 pub mod steps;
 pub mod tree;
+pub mod two_roles;
+pub mod units;
 pub mod votes;
 pub mod whitening;

@@ -33,6 +33,8 @@ const NULL_RULES: &[(&str, &str, &str)] = &[
     ("qwenlong_l1", "rule_score", "one verdict that the answer is right decides without the other"),
     ("rl_mle", "step_scores", "null where the action submitted nothing valid, which is a failure"),
     ("scrl", "subproblem_correct", MALFORMED),
+    ("sepo", "thinker_share_by_solver", UNREAD),
+    ("sepo", "thinker_share_by_thinker", UNREAD),
     ("thoth", "predicted_actions", UNPARSED),
     ("thoth", "predicted_object_names", UNPARSED),
     ("thoth", "predicted_parameter_values", UNPARSED),
@@ -65,6 +67,7 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
     ("openrubrics", "vote_wins", "a verdict that could not be parsed does not vote"),
     ("optimal_token_baseline", "token_old_logprobs", UNWEIGHTED),
     ("optimal_token_baseline", "token_sum_pi_squared", UNWEIGHTED),
+    ("orchestration_traces", "step_ids", "ids are read only where edges are followed"),
     ("oreal", "token_rm_logits", "the running mean is over the logits that are known"),
     ("par", "reference_rewards", "references without a reward are none"),
     ("rl_mle", "step_milestones", "milestones count only where an action has no score"),
@@ -92,6 +95,7 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
     ("webstar", "step_scores", "a step without a judgement has no weight of its own"),
 ];
 const MALFORMED: &str = "nothing counts of a malformed response, so that its verdicts are not missed";
+const UNREAD: &str = "a rating that cannot be read is one half, as in the reference";
 const UNPARSED: &str = "a response of which nothing parsed is worth nothing";
 const UNNAMED: &str = "a step without a name there names nothing";
 const UNWEIGHTED: &str = "from there on the rollout has no weight in the baseline; its own returns are known";

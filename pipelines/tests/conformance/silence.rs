@@ -16,11 +16,15 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("brpo", "answers are compared with those of the other budgets, slices with earlier ones"),
     ("capo", "tokens are compared with the other tokens of the group"),
     ("clip_and_delta", CRITIC),
+    ("dr_mas", ALONE_RAW),
     ("gae", CRITIC),
     ("gdpo", "the sum is whitened over the batch, whose mean it is compared with"),
     ("genac", CRITIC),
     ("gigpo", ALONE_RAW),
+    ("leave_one_agent_out", WITHOUT_AGENT),
+    ("llm_mca", "an agent has the part of the reward that it was given"),
     ("ma_rlhf", CRITIC),
+    ("mappa", "actions are compared with those of the batch"),
     ("masked_thought", "what passed a verifier is imitated, whatever the others are"),
     ("nsr", "nothing is subtracted from the return"),
     ("on_policy_distillation", "the teacher is what the policy is compared with"),
@@ -29,8 +33,10 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("pav", CRITIC),
     ("ppr", CRITIC),
     ("prime", "whitening compares with the mean of the batch"),
+    ("prl", "the divergence that follows is taken off, whatever the others are"),
     ("prorag", "steps are compared with the tokens of the group"),
     ("pure", "whitening compares with the mean of the batch"),
+    ("red", CRITIC),
     ("reft", CRITIC),
     ("reinforce", "nothing is subtracted from the return"),
     ("reinforce_pp", "returns are compared with those of the batch"),
@@ -38,6 +44,9 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("remax", "the greedy rollout is the baseline"),
     ("rl_mle", CRITIC),
     ("rlvr_schedule", ALONE_RAW),
+    ("rto", CRITIC),
+    ("scar", CRITIC),
+    ("shapley", WITHOUT_AGENT),
     ("sotopia_rl", "utterances of a turn are compared with each other"),
     ("spae", "steps are compared with those of the batch"),
     ("step_reinforce", "steps are compared with the other steps of the group"),
@@ -49,6 +58,7 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("webstar", "steps are weighed by their judgements, not against the group"),
 ];
 const ALONE_RAW: &str = "one rollout alone keeps its score, as in the reference";
+const WITHOUT_AGENT: &str = "the rollout is compared with itself without the agent";
 const CRITIC: &str = "the critic's values are the baseline";
 const OPTIMAL: &str = "one rollout alone keeps its return; eps keeps the baseline of equal ones from theirs";
 

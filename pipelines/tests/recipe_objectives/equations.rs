@@ -180,6 +180,22 @@ fn rwr_weights() {
     agrees(objective("rwr", &[]).as_ref(), &columns, By::Signal("squared_errors"), crate::differences::value);
 }
 
+/// Two turns of a rollout, of which the second is clipped where its advantage is positive.
+#[test]
+fn sorl_ratios_of_turns() {
+    let columns = Columns {
+        offsets: vec![0, 5],
+        mask: vec![true, true, true, false, true],
+        logprobs: vec![0.1, -0.05, 0.2, 0.0, 0.5],
+        old_logprobs: Some(vec![0.0; 5]),
+        advantages: vec![1.0, 1.0, 1.0, 0.0, 2.0],
+        ..Columns::default()
+    };
+    let got = loss(objective("sorl", &[]).as_ref(), &columns);
+    close(&[got.value], &[-(3.0 * 1.0869040495 + 2.0 * 1.2) / 4.0], 1e-9);
+    close(&got.logprobs, &[-1.0869040495 / 4.0, -1.0869040495 / 4.0, -1.0869040495 / 4.0, 0.0, 0.0], 1e-9);
+}
+
 #[test]
 fn archer_step() {
     close(

@@ -196,6 +196,14 @@ fn slate() {
 }
 
 #[test]
+fn sorl() {
+    let objective = objective("sorl", &[("clip_low", 0.1.into()), ("clip_high", 0.1.into())]);
+    let clipped = loss(objective.as_ref(), &batch()).parts["clip_fraction"];
+    assert!(clipped > 0.0 && clipped < 1.0, "{clipped}");
+    agrees(objective.as_ref(), &batch(), By::Logprobs, value);
+}
+
+#[test]
 fn carr_and_prorag() {
     // Weights to the sampling policy depend on old log-probabilities: they are fixed anyway.
     let window =

@@ -17,6 +17,7 @@ pub mod r3l;
 pub mod rwr;
 pub mod sarm;
 pub mod slate;
+pub mod sorl;
 pub mod target_decoupling;
 pub mod text2grad;
 pub mod tsallis;
@@ -42,6 +43,7 @@ pub const RECIPES: &[&NamedObjective] = &[
     &rwr::RWR,
     &sarm::SARM,
     &slate::SLATE,
+    &sorl::SORL,
     &target_decoupling::TARGET_DECOUPLING,
     &text2grad::TEXT2GRAD,
     &tsallis::TSALLIS,
@@ -66,6 +68,7 @@ pub const FIDELITY: &[(&str, &str)] = &[
     ("rwr", rwr::FIDELITY),
     ("sarm", sarm::FIDELITY),
     ("slate", slate::FIDELITY),
+    ("sorl", sorl::FIDELITY),
     ("target_decoupling", target_decoupling::FIDELITY),
     ("text2grad", text2grad::FIDELITY),
     ("tsallis", tsallis::FIDELITY),
