@@ -86,12 +86,13 @@ impl Part {
 /// All of them, by method; the first of a method without a recipe is its main piece.
 pub const PARTS: &[Part] = &[
     objective("aft", "aft", Reconstructed),
-    part("ca_survey", Metric, "meed::pipelines::metrics::credit_quality").known(
+    part("ca_survey", Metric, "meed::pipelines::metrics::critical_steps").known(
         Reconstructed,
-        "fidelity, critical mass, signs and variance of credit where the truth is known",
+        "how much credit is at critical steps, and with the right sign",
         "From Reasoning to Agentic: Credit Assignment in Reinforcement Learning for Large Language Models; arXiv 2603.06859",
         "a survey: its 47 methods are recipes of their own where a formula is known; the benchmark protocol could not be read and is reconstructed, the reporting checklist is not built",
     ),
+    part("c3", Metric, "meed::pipelines::metrics::credit"),
     part("ccrnn", Update, "meed::operators::update::SyntheticGradient").known(
         Equations,
         "a linear prediction of the gradient from after a truncation window",

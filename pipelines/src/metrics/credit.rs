@@ -65,7 +65,9 @@ pub fn variance(credits: &RecordBatch) -> Result<Option<f64>> {
         let context = required(at!(contexts, row), "context", row)?;
         of.entry(context.to_owned()).or_default().extend(at!(credit, row));
     }
-    Ok(mean(of.values().filter(|credits| !credits.is_empty()).map(|credits| credits.iter().population_variance())))
+    Ok(mean(
+        of.values().filter(|credits| !credits.is_empty()).map(|credits| credits.iter().population_variance()),
+    ))
 }
 
 /// The mean over contexts of the mutual information, in nats, of the message and the next action; `alpha` is
