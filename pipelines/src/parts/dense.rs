@@ -1,7 +1,7 @@
 //! From dense token rewards to advantages: by a critic, or as plain returns.
 
 use meed_operators::Result;
-use meed_operators::credit::{Credit, Expr, gae, mask, signal, trainable, when};
+use meed_operators::credit::{Credit, Expr, Members, gae, mask, signal, trainable, when};
 
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::divergence::{Into, penalty};
@@ -40,4 +40,20 @@ pub fn estimated(parameters: &Parameters, credit: Credit, rewards: Expr) -> Resu
     let advantage = gae(signal("token_rewards"), values.clone(), gamma, lam, trainable());
     let credit = credit.define("token_rewards", rewards).returns(advantage.clone() + values);
     Ok(credit.advantage(whitened(parameters, advantage)?))
+}
+
+/// Generalised advantage estimation with a discount of its own at each member: `delta_t = r_t + c_t V_{t+1} -
+/// V_t`, `A_t = delta_t + c_t lambda A_{t+1}`. A discount of 0 ends an episode there; `after` is the value after
+/// the last member.
+pub fn discounted_gae(
+    rewards: Expr,
+    values: Expr,
+    after: Expr,
+    discount: Expr,
+    lam: f64,
+    who: Members,
+) -> Expr {
+    let next = values.clone().shift(-1, Some(after)).over(who.clone());
+    let delta = rewards + discount.clone() * next - values;
+    delta.recur(lam * discount).over(who)
 }

@@ -2,6 +2,7 @@
 
 pub mod dense;
 pub mod divergence;
+pub mod episodes;
 pub mod group;
 pub mod norm;
 pub mod outcome;

@@ -12,6 +12,7 @@ use crate::support::{Failures, Given, replaced, subjects, words};
 /// Recipes that give equal rollouts an advantage: they compare with something else than the group.
 const NOT_RELATIVE: &[(&str, &str)] = &[
     ("adora", ALONE_RAW),
+    ("archer", CRITIC),
     ("b_star", "what is selected is trained on, whatever the others are"),
     ("brpo", "answers are compared with those of the other budgets, slices with earlier ones"),
     ("capo", "tokens are compared with the other tokens of the group"),
@@ -27,10 +28,12 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("openrubrics", "responses are compared with the greedy one"),
     ("optimal_token_baseline", OPTIMAL),
     ("pav", CRITIC),
+    ("poad", CRITIC),
     ("ppr", CRITIC),
     ("prime", "whitening compares with the mean of the batch"),
     ("prorag", "steps are compared with the tokens of the group"),
     ("pure", "whitening compares with the mean of the batch"),
+    ("r3l", ALONE_RAW),
     ("reft", CRITIC),
     ("reinforce", "nothing is subtracted from the return"),
     ("reinforce_pp", "returns are compared with those of the batch"),
@@ -41,6 +44,7 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("sotopia_rl", "utterances of a turn are compared with each other"),
     ("spae", "steps are compared with those of the batch"),
     ("step_reinforce", "steps are compared with the other steps of the group"),
+    ("target_decoupling", CRITIC),
     ("text2grad", CRITIC),
     ("tir_optimal_token_baseline", OPTIMAL),
     ("tp_grpo", "a thought that disagrees with the outcome is corrected, whatever the others are"),
