@@ -10,6 +10,7 @@ pub mod quantile;
 pub mod returns;
 pub mod reward;
 pub mod shaped;
+pub mod sources;
 pub mod steps;
 pub mod votes;
 pub mod whitening;

@@ -1,6 +1,10 @@
 //! Recipes of the family `turns`.
 
 mod critics;
+mod dialogues;
+mod evidence;
+mod imitation;
+mod phases;
 mod retries;
 
 use serde_json::{Value, json};
