@@ -120,7 +120,7 @@ fn elements(level: &str, all: &[ColumnInfo], shape: &Shape) -> usize {
         "agent" | "dimension" | "hidden" | "property" | "objective" | "gate" | "test" => 3,
         "coalition" => 1 << elements(players(all), all, shape),
         "budget" | "slice" => 2,
-        "answer" | "criterion" => 4,
+        "answer" | "criterion" | "head" => 4,
         _ => 1 + Draw::of(shape.seed, level, 0).below(4) as usize,
     }
 }
@@ -165,6 +165,7 @@ fn element(known: &ColumnInfo, level: &Level, shape: &Shape, at: usize) -> Resul
         (Of::Count, _) => (1.0 + draw.below(6) as f64).into(),
         (Of::Text, "test_tiers") => draw.pick(&["basic", "medium", "hard", "edge"]).into(),
         (Of::Text, "tag") => draw.pick(&["easy", "hard", "none"]).into(),
+        (Of::Text, "kind") => draw.pick(&["base", "retry", "reflection", "guided_retry"]).into(),
         (Of::Text, "role") => draw.pick(&["generator", "solver"]).into(),
         (Of::Text, "prompt_kind") => draw.pick(&["curriculum", "original"]).into(),
         (Of::Text, "rubric_mention_entities") => format!("E{}", draw.below(4)).as_str().into(),
