@@ -16,6 +16,7 @@ pub mod par;
 pub mod promptenhancer;
 pub mod reg4rec;
 pub mod resume_grpo;
+pub mod router_r1;
 pub mod searchllm;
 pub mod thoth;
 pub mod truncated_reward;
@@ -39,6 +40,7 @@ pub const RECIPES: &[&Recipe] = &[
     &promptenhancer::PROMPTENHANCER,
     &reg4rec::REG4REC,
     &resume_grpo::RESUME_GRPO,
+    &router_r1::ROUTER_R1,
     &searchllm::SEARCHLLM,
     &thoth::THOTH,
     &truncated_reward::TRUNCATED_REWARD,

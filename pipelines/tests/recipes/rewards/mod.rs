@@ -1,5 +1,6 @@
 //! Recipes of the family `rewards`.
 
+mod costs;
 mod gates;
 mod protocols;
 mod rankings;
