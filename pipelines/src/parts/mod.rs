@@ -10,6 +10,7 @@ pub mod returns;
 pub mod reward;
 pub mod shaped;
 pub mod steps;
+pub mod turn_values;
 pub mod turns;
 pub mod votes;
 pub mod whitening;

@@ -12,6 +12,7 @@ use crate::support::{Failures, Given, replaced, subjects, words};
 /// Recipes that give equal rollouts an advantage: they compare with something else than the group.
 const NOT_RELATIVE: &[(&str, &str)] = &[
     ("adora", ALONE_RAW),
+    ("agent_prm", CRITIC),
     ("b_star", "what is selected is trained on, whatever the others are"),
     ("brpo", "answers are compared with those of the other budgets, slices with earlier ones"),
     ("capo", "tokens are compared with the other tokens of the group"),
@@ -33,6 +34,7 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("prime", "whitening compares with the mean of the batch"),
     ("prorag", "steps are compared with the tokens of the group"),
     ("pure", "whitening compares with the mean of the batch"),
+    ("ragen", CRITIC),
     ("reft", CRITIC),
     ("reinforce", "nothing is subtracted from the return"),
     ("reinforce_pp", "returns are compared with those of the batch"),
@@ -48,6 +50,7 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("text2grad", CRITIC),
     ("tir_optimal_token_baseline", OPTIMAL),
     ("tp_grpo", "a thought that disagrees with the outcome is corrected, whatever the others are"),
+    ("turn_ppo", CRITIC),
     ("ucas", "confident tokens get a small penalty, whatever the others are"),
     ("vsrm", CRITIC),
     ("webstar", "steps are weighed by their judgements, not against the group"),

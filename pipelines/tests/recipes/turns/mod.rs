@@ -3,8 +3,11 @@
 mod calls;
 mod clusters;
 mod contributions;
+mod estimates;
 mod gains;
+mod hindsight;
 mod implicit;
+mod results;
 
 use serde_json::{Value, json};
 
