@@ -1,6 +1,7 @@
 //! Operators that add signals to whole groups, where no expression can.
 
 mod align_words;
+mod answer_clusters;
 mod attention;
 mod balance_threshold;
 mod component_alignment;
@@ -8,6 +9,7 @@ mod discriminant;
 mod gather;
 mod given_tree;
 mod macro_actions;
+mod match_calls;
 mod next_rollouts;
 mod prefix_tree;
 mod probes;
@@ -21,6 +23,7 @@ mod trajectory_graph;
 mod tree_columns;
 
 pub use align_words::{AlignWords, Aligned};
+pub use answer_clusters::{AnswerClusters, Equivalence};
 pub use attention::{AttentionFlow, AttentionInfluence, AttentionLookBack};
 pub use balance_threshold::BalanceThreshold;
 pub use component_alignment::{Component, ComponentAlignment, aligned, longest_common};
@@ -28,6 +31,7 @@ pub use discriminant::Discriminant;
 pub use gather::{GatherSignals, Known, Rows, Told, whole_iteration};
 pub use given_tree::GivenTree;
 pub use macro_actions::{MacroActions, Termination};
+pub use match_calls::{Assignment, GoldCalls, LEAST_REGULARISATION, MatchCalls, ToolCall};
 pub use next_rollouts::NextRollouts;
 pub use prefix_tree::PrefixTree;
 pub use probes::Probes;

@@ -15,6 +15,8 @@ pub mod shaped;
 pub mod sources;
 pub mod steps;
 pub mod tree;
+pub mod turn_values;
+pub mod turns;
 pub mod two_roles;
 pub mod units;
 pub mod votes;

@@ -41,6 +41,8 @@ const NULL_RULES: &[(&str, &str, &str)] = &[
     ("scrl", "subproblem_correct", MALFORMED),
     ("sepo", "thinker_share_by_solver", UNREAD),
     ("sepo", "thinker_share_by_thinker", UNREAD),
+    ("siop", "answer", "a rollout without an answer earns nothing, which counts"),
+    ("siop", "observation_evidence", "a rollout without observations says nothing about evidence"),
     ("thoth", "predicted_actions", UNPARSED),
     ("thoth", "predicted_object_names", UNPARSED),
     ("thoth", "predicted_parameter_values", UNPARSED),
@@ -50,6 +52,7 @@ const NULL_RULES: &[(&str, &str, &str)] = &[
 
 /// Columns of which a recipe can do without single elements at trainable positions.
 const ELEMENT_RULES: &[(&str, &str, &str)] = &[
+    ("a2tgpo", "step_information_gains", MERGED),
     ("b_star", "step_rewards", "a sample with a step without a score is never selected"),
     ("brpo", "answer_scores", "a budget's score is the mean of the answers that have one"),
     ("carr", "entity_ids", "an entity without an id is mentioned by no rubric"),
@@ -73,6 +76,8 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
     ("gtalign", "payoff_user", MALFORMED),
     ("habc", "step_next_efficiency", "not read where the episode ends"),
     ("hicra", "token_planning", "a token that is not known to plan is amplified as one that does not"),
+    ("igpo", "step_gold_logprobs", MERGED),
+    ("matchtir", "step_actions", "a step without an action calls nothing"),
     ("mm_r5", "positive_documents", "a document without a number is none"),
     ("mm_r5", "ranked_documents", "a document without a number is none"),
     ("openrubrics", "vote_swapped_wins", "a verdict that could not be parsed does not vote"),
@@ -87,6 +92,11 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
     ("rl_mle", "step_scores", "null where the action submitted nothing valid, which is a failure"),
     ("scrl", "subproblem_correct", MALFORMED),
     ("searchllm", "objective_weights", "an objective without a weight has none"),
+    ("siop", "entailment_answers", UNASKED),
+    ("siop", "entailment_labels", UNASKED),
+    ("siop", "observation_evidence", "an observation without a score says nothing about evidence"),
+    ("siop", "prompt_reference_logprobs", INFINITE),
+    ("siop", "step_reference_logprobs", INFINITE),
     ("sotopia_rl", "dimension_ids", "names are read only where one dimension counts"),
     (
         "sotopia_rl",
@@ -108,15 +118,21 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
     ("tp_grpo", "step_correct", "a step without a verdict has the outcome's"),
     ("webstar", "step_scores", "a step without a judgement has no weight of its own"),
 ];
+const INFINITE: &str = "a log-probability that is not finite is null, and left out as in the reference";
 const MALFORMED: &str = "nothing counts of a malformed response, so that its verdicts are not missed";
+const MERGED: &str = "a turn without one is part of the next turn that has one";
+const UNASKED: &str = "only labels for answers that open a cluster are asked for";
 const UNREAD: &str = "a rating that cannot be read is one half, as in the reference";
 const UNPARSED: &str = "a response of which nothing parsed is worth nothing";
 const UNNAMED: &str = "a step without a name there names nothing";
 const UNWEIGHTED: &str = "from there on the rollout has no weight in the baseline; its own returns are known";
 
 /// Recipes for which a rollout that is left out is not as if it were not there.
-const OTHERS_RULES: &[(&str, &str, &str)] =
-    &[("verpo", "reward", "its tests ran, and count in how hard they are for the group")];
+const OTHERS_RULES: &[(&str, &str, &str)] = &[
+    ("siop", "prompt_reference_logprobs", "its answer is one of the group's, and may open a cluster"),
+    ("siop", "step_reference_logprobs", "its answer is one of the group's, and may open a cluster"),
+    ("verpo", "reward", "its tests ran, and count in how hard they are for the group"),
+];
 
 /// Columns that say where things lie: a null there breaks the rollout, which validation says.
 fn structural(column: &str) -> bool {

@@ -32,6 +32,7 @@ const KEYS: &[&str] = &[
     "wrong",
     "wrong_origin",
     "reference_bug_note",
+    "entailments",
 ];
 
 pub struct Case {
@@ -44,6 +45,9 @@ pub struct Case {
     pub reference_bug: bool,
     pub corrected: bool,
     pub bug: String,
+    pub note: String,
+    /// Labels of answers, by group.
+    pub entailments: Value,
     pub tolerance: Tolerance,
     pub unknown_key: Option<String>,
 }
@@ -76,6 +80,8 @@ impl Case {
                 .find_map(|key| fields.get(*key)?.as_str())
                 .unwrap_or("see its note")
                 .to_owned(),
+            note: fields.get("note").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            entailments: fields.get("entailments").cloned().unwrap_or_default(),
             tolerance: Tolerance::read(fields.get("tolerance"), fields.get("precision"))?,
             unknown_key: fields.keys().find(|key| !KEYS.contains(&key.as_str())).cloned(),
         })
