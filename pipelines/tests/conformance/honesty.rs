@@ -14,6 +14,9 @@ use crate::support::{
 
 /// Columns that a recipe needs, but in which a null has a meaning of its own: recipe, column, what it means.
 const NULL_RULES: &[(&str, &str, &str)] = &[
+    ("appo", "branch_score", INITIAL),
+    ("appo", "parent_rollout_id", INITIAL),
+    ("appo", "split_token", INITIAL),
     ("b_star", "output_id", "a sample without an id is never selected"),
     (
         "c2",
@@ -91,6 +94,7 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
     ("tp_grpo", "step_correct", "a step without a verdict has the outcome's"),
     ("webstar", "step_scores", "a step without a judgement has no weight of its own"),
 ];
+const INITIAL: &str = "null for a rollout that starts at the prompt";
 const MALFORMED: &str = "nothing counts of a malformed response, so that its verdicts are not missed";
 const UNPARSED: &str = "a response of which nothing parsed is worth nothing";
 const UNNAMED: &str = "a step without a name there names nothing";

@@ -54,6 +54,7 @@ const OPTIMAL: &str = "one rollout alone keeps its return; eps keeps the baselin
 
 /// Recipes that look at tokens of the environment: recipe, column, why.
 const READS_ENVIRONMENT: &[(&str, &str, &str)] = &[
+    ("appo", "token_rewards", "rewards at all tokens are the rollout's, as in the reference"),
     ("tempo", "token_ids", "rollouts part where the environment answers differently"),
     (
         "ucas",
