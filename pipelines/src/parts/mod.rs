@@ -3,6 +3,7 @@
 pub mod dense;
 pub mod divergence;
 pub mod group;
+pub mod nodes;
 pub mod norm;
 pub mod outcome;
 pub mod quantile;

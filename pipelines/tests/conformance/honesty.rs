@@ -92,6 +92,7 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
     ("tir_optimal_token_baseline", "token_old_logprobs", UNWEIGHTED),
     ("tir_optimal_token_baseline", "token_sum_pi_squared", UNWEIGHTED),
     ("tp_grpo", "step_correct", "a step without a verdict has the outcome's"),
+    ("vineppo", "step_values", "values that are missing at the end are those of the rewards that follow"),
     ("webstar", "step_scores", "a step without a judgement has no weight of its own"),
 ];
 const INITIAL: &str = "null for a rollout that starts at the prompt";
@@ -101,8 +102,14 @@ const UNNAMED: &str = "a step without a name there names nothing";
 const UNWEIGHTED: &str = "from there on the rollout has no weight in the baseline; its own returns are known";
 
 /// Recipes for which a rollout that is left out is not as if it were not there.
-const OTHERS_RULES: &[(&str, &str, &str)] =
-    &[("verpo", "reward", "its tests ran, and count in how hard they are for the group")];
+const OTHERS_RULES: &[(&str, &str, &str)] = &[
+    (
+        "portool",
+        "step_format_ok",
+        "its outcome is known, and counts in the values of the nodes that it passes",
+    ),
+    ("verpo", "reward", "its tests ran, and count in how hard they are for the group"),
+];
 
 /// Columns that say where things lie: a null there breaks the rollout, which validation says.
 fn structural(column: &str) -> bool {

@@ -12,6 +12,7 @@ use crate::support::{Failures, Given, replaced, subjects, words};
 /// Recipes that give equal rollouts an advantage: they compare with something else than the group.
 const NOT_RELATIVE: &[(&str, &str)] = &[
     ("adora", ALONE_RAW),
+    ("appo", "splits raise the rewards of the rollout that they leave, so that equal rollouts differ"),
     ("b_star", "what is selected is trained on, whatever the others are"),
     ("brpo", "answers are compared with those of the other budgets, slices with earlier ones"),
     ("capo", "tokens are compared with the other tokens of the group"),
@@ -40,16 +41,19 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("rlvr_schedule", ALONE_RAW),
     ("sotopia_rl", "utterances of a turn are compared with each other"),
     ("spae", "steps are compared with those of the batch"),
+    ("spo", SAMPLED),
     ("step_reinforce", "steps are compared with the other steps of the group"),
     ("text2grad", CRITIC),
     ("tir_optimal_token_baseline", OPTIMAL),
     ("tp_grpo", "a thought that disagrees with the outcome is corrected, whatever the others are"),
     ("ucas", "confident tokens get a small penalty, whatever the others are"),
+    ("vineppo", SAMPLED),
     ("vsrm", CRITIC),
     ("webstar", "steps are weighed by their judgements, not against the group"),
 ];
 const ALONE_RAW: &str = "one rollout alone keeps its score, as in the reference";
 const CRITIC: &str = "the critic's values are the baseline";
+const SAMPLED: &str = "values of continuations that were sampled along the rollout are the baseline";
 const OPTIMAL: &str = "one rollout alone keeps its return; eps keeps the baseline of equal ones from theirs";
 
 /// Recipes that look at tokens of the environment: recipe, column, why.

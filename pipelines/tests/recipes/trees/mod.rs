@@ -2,5 +2,7 @@
 
 mod a3;
 mod appo;
+mod nodes;
 mod slate;
 mod tempo;
+mod values;
