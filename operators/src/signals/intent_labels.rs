@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Builder, ListBuilder};
+use arrow::array::{Array, ArrayRef, Int64Builder, ListBuilder};
 use arrow::datatypes::{DataType, Field};
 use petgraph::unionfind::UnionFind;
 
 use super::AddSignals;
 use super::shell::ShellIntents;
+use super::texts::{Texts, numbers};
+use crate::Result;
 use crate::columns::list_of;
-use crate::credit::{STEP, Unit, provider};
-use crate::{Error, Result};
+use crate::credit::{STEP, Unit};
 
 /// Adds, from the shell commands in `step_actions`:
 ///
@@ -48,9 +49,10 @@ const ACTIONS: &str = "step_actions";
 /// Keeps a sum of weights from being 0.
 const LEAST: f64 = 1e-9;
 
-/// What is known of one rollout: its policy steps, and per policy step the label of each scope.
-struct Path {
+/// What is known of one rollout: its policy steps, and per policy step the command and the label of each scope.
+struct Path<'a> {
     steps: Vec<usize>,
+    commands: Vec<&'a str>,
     labels: Vec<Vec<i64>>,
 }
 
@@ -80,16 +82,8 @@ impl AddSignals for IntentLabels {
     }
 
     fn apply(&self, unit: &Unit) -> Result<Vec<ArrayRef>> {
-        let missing = |name: &str| Error::MissingSignal {
-            recipe: "intent_labels".into(),
-            signal: name.into(),
-            hint: provider(name).into(),
-        };
-        let lists = unit.list(ACTIONS).ok_or_else(|| missing(ACTIONS))?;
-        let value = unit.column(&self.value).ok_or_else(|| missing(&self.value))?;
-        let texts = lists.values().as_string_opt::<i32>().ok_or_else(|| {
-            Error::data(unit.place(0, ACTIONS), "is not a list of texts", "one command per policy step")
-        })?;
+        let texts = Texts::new(unit, self.name(), ACTIONS)?;
+        let value = numbers(unit, self.name(), &self.value)?;
         let (policy, steps) = (unit.policy_steps()?, unit.extent(&STEP)?);
         let untrained = unit.without_trainable_token()?;
         let mut taking_part = vec![false; unit.rows()];
@@ -98,26 +92,22 @@ impl AddSignals for IntentLabels {
             states: vec![None; steps.len()],
             actions: vec![None; steps.len()],
         };
-        let mut clusters =
-            Clusters { intents: ShellIntents::new()?, known: HashMap::new(), texts: Vec::new() };
+        let mut clusters = Clusters::new()?;
         for group in unit.groups().windows(2) {
             let mut paths = Vec::new();
             for row in group[0]..group[1] {
-                let of_row = steps.rows[row]..steps.rows[row + 1];
-                let commands = lists.value_offsets()[row] as usize;
-                let at = |step: usize| commands + step - of_row.start;
-                let own: Vec<usize> = of_row.clone().filter(|&step| policy[step]).collect();
-                taking_part[row] = lists.is_valid(row)
-                    && value.is_valid(row)
-                    && untrained.binary_search(&row).is_err()
-                    && own.iter().all(|&step| texts.is_valid(at(step)));
-                if taking_part[row] {
-                    let commands: Vec<&str> = own.iter().map(|&step| texts.value(at(step))).collect();
-                    paths.push((Path { steps: own, labels: Vec::new() }, commands));
+                let own: Vec<usize> =
+                    (steps.rows[row]..steps.rows[row + 1]).filter(|&step| policy[step]).collect();
+                let commands = texts.row(row).and_then(|texts| {
+                    own.iter().map(|step| texts.get(step - steps.rows[row]).copied().flatten()).collect()
+                });
+                let counts = value.is_valid(row) && untrained.binary_search(&row).is_err();
+                if let Some(commands) = commands.filter(|_| counts) {
+                    taking_part[row] = true;
+                    paths.push(Path { steps: own, commands, labels: Vec::new() });
                 }
             }
             self.label(&mut paths, &mut clusters)?;
-            let paths: Vec<Path> = paths.into_iter().map(|(path, _)| path).collect();
             self.decide(&paths, &mut found);
             for path in paths {
                 for (step, labels) in path.steps.into_iter().zip(path.labels) {
@@ -131,15 +121,14 @@ impl AddSignals for IntentLabels {
 
 impl IntentLabels {
     /// Labels of every policy step, number by number.
-    fn label(&self, paths: &mut [(Path, Vec<&str>)], clusters: &mut Clusters) -> Result<()> {
-        let longest = paths.iter().map(|(path, _)| path.steps.len()).max().unwrap_or(0);
+    fn label(&self, paths: &mut [Path], clusters: &mut Clusters) -> Result<()> {
+        let longest = paths.iter().map(|path| path.steps.len()).max().unwrap_or(0);
         for number in 0..longest {
-            let present: Vec<usize> =
-                (0..paths.len()).filter(|&at| paths[at].0.steps.len() > number).collect();
+            let present: Vec<usize> = (0..paths.len()).filter(|&at| paths[at].steps.len() > number).collect();
             for &scope in &self.scopes {
                 let mut texts = Vec::with_capacity(present.len());
                 for &at in &present {
-                    let commands = &paths[at].1;
+                    let commands = &paths[at].commands;
                     let counted = match usize::try_from(scope) {
                         Ok(scope) => &commands[(number + 1).saturating_sub(scope)..=number],
                         Err(_) => &commands[..],
@@ -149,7 +138,7 @@ impl IntentLabels {
                 let wanted = present.len().div_ceil(self.members.max(1)).max(1);
                 let labels = linked(present.len(), wanted, |a, b| clusters.distance(texts[a], texts[b]));
                 for (&at, label) in present.iter().zip(labels) {
-                    let labels = &mut paths[at].0.labels;
+                    let labels = &mut paths[at].labels;
                     labels.resize(number + 1, Vec::new());
                     labels[number].push(label);
                 }
@@ -221,33 +210,46 @@ impl Found {
     }
 }
 
-/// Commands that were seen, by number, and what they intend.
+/// Commands that were seen, by number, with what they intend and how far apart they are.
 struct Clusters {
     intents: ShellIntents,
     known: HashMap<String, usize>,
-    texts: Vec<Vec<usize>>,
+    tokens: Vec<Vec<usize>>,
+    distances: HashMap<(usize, usize), f64>,
 }
 
 impl Clusters {
+    fn new() -> Result<Self> {
+        Ok(Clusters {
+            intents: ShellIntents::new()?,
+            known: HashMap::new(),
+            tokens: Vec::new(),
+            distances: HashMap::new(),
+        })
+    }
+
     fn number(&mut self, text: &str) -> Result<usize> {
         if let Some(&known) = self.known.get(text) {
             return Ok(known);
         }
         let tokens = self.intents.of(text)?;
-        self.texts.push(tokens);
-        self.known.insert(text.to_owned(), self.texts.len() - 1);
-        Ok(self.texts.len() - 1)
+        self.tokens.push(tokens);
+        self.known.insert(text.to_owned(), self.tokens.len() - 1);
+        Ok(self.tokens.len() - 1)
     }
 
     /// Edit distance of two commands over the tokens of the longer one.
-    fn distance(&self, a: usize, b: usize) -> f64 {
-        let (a, b) = (&self.texts[a], &self.texts[b]);
-        strsim::generic_levenshtein(a, b) as f64 / a.len().max(b.len()).max(1) as f64
+    fn distance(&mut self, a: usize, b: usize) -> f64 {
+        let tokens = &self.tokens;
+        *self.distances.entry((a.min(b), a.max(b))).or_insert_with(|| {
+            let (a, b) = (&tokens[a], &tokens[b]);
+            strsim::generic_levenshtein(a, b) as f64 / a.len().max(b.len()).max(1) as f64
+        })
     }
 }
 
 /// Single linkage down to so many clusters, numbered by first appearance; ties join the first pair.
-fn linked(count: usize, wanted: usize, distance: impl Fn(usize, usize) -> f64) -> Vec<i64> {
+fn linked(count: usize, wanted: usize, mut distance: impl FnMut(usize, usize) -> f64) -> Vec<i64> {
     let pairs = (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b)));
     let mut pairs: Vec<(f64, usize, usize)> = pairs.map(|(a, b)| (distance(a, b), a, b)).collect();
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -14,7 +14,7 @@ use crate::recipe::{ADVANTAGE, Recipe};
 pub const CARL: Recipe = Recipe {
     name: "carl",
     title: "change of value by each action at a fork; actions without alternative are not trained on",
-    citation: "CARL: critical actions of agents, arXiv 2512.04949",
+    citation: "CARL, arXiv 2512.04949; not CaRL, a design of rewards",
     family: "trees",
     formula: "A = V(child) - V(parent), V = mean(V of the children); weight = [the parent has several children]",
     deviations: "that a shared action is trained on once is guessed",

@@ -5,7 +5,7 @@ use meed_operators::tree::Backup;
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
-use crate::parts::nodes::among_siblings;
+use crate::parts::nodes::{SIBLINGS, among_siblings};
 use crate::parts::steps::judged;
 use crate::parts::tree::Tree;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
@@ -22,8 +22,6 @@ const PARAMETERS: &[Parameter] = &[
     parameter("format_weight", "0.1", "weight of the format in a step's reward; at 0 it is not read"),
     parameter("trajectory_weight", "1.0", "weight of the rollout's advantage"),
     parameter("fork_weight", "1.0", "weight of the step's advantage among its siblings"),
-    parameter("scale", "std", "what differences are divided by among siblings: std (sample deviation), none"),
-    parameter("eps", "1e-6", "added to deviations"),
 ];
 
 /// PORTool: `r(s) = mean over the rollouts through s of gamma^(steps left) R + w_f format(s)`,
@@ -36,9 +34,9 @@ pub const PORTOOL: Recipe = Recipe {
     family: "trees",
     formula: "A = w1 normalize(R, by(group)) + w2 normalize(mean(gamma^left R) + wf format, by(group, parent), once per node)",
     fidelity: Fidelity::Reconstructed,
-    deviations: "guessed: all values of parameters, the mean over the rollouts below rather than their best, that the rollout's advantage is of its outcome alone; its own reward of an unfinished rollout is the data's",
+    deviations: "guessed: all values of parameters, the mean over the rollouts below rather than their best, that the rollout's advantage is of its outcome alone; an unfinished rollout has the outcome that the data gives it",
     inputs: &[INPUTS],
-    parameters: &[PARAMETERS],
+    parameters: &[PARAMETERS, SIBLINGS],
     plan: |parameters| {
         let gamma = parameters.number("gamma")?;
         let tree = Tree::of_steps("reward", Backup::Discounted { gamma }, None);

@@ -1,6 +1,8 @@
 //! SLATE: candidates for one step, judged and compared with each other.
 
-use meed_operators::credit::{Credit, Expr, Norm, group, normalize, rank, signal, softmax, text, when};
+use meed_operators::credit::{
+    Credit, Expr, Norm, group, if_present, normalize, rank, signal, softmax, text, when,
+};
 
 use crate::inputs::{Input, Of, input, whole};
 use crate::parameters::{Parameter, parameter};
@@ -35,6 +37,7 @@ const PARAMETERS: &[Parameter] = &[
 /// SLATE: a group is one step of a question, its rollouts are `k` candidates after the same prefix.
 /// `r = think + action`, an answer `bonus (budget - step) / budget` more; `A = (r - mean(r)) / (std(r) + eps)`.
 ///
+/// Without verdicts `r` is the candidate's `reward`: that of a judge which counts all of this itself.
 /// `selection_probabilities` are what the candidate to go on from is drawn with, `softmax(A / temperature)`. A
 /// candidate alone gets 0, where the released code divides by NaN.
 pub const SLATE: Recipe = Recipe {
@@ -52,7 +55,8 @@ pub const SLATE: Recipe = Recipe {
         let budget = parameters.number("budget")?;
         let early = parameters.number("bonus")? * (budget - signal("step_index")) / budget;
         let answers = signal("action").equals(text("answer"));
-        let rewards = signal("judge_think") + signal("judge_action") + when(answers, early, 0.0);
+        let judged = signal("judge_think") + signal("judge_action") + when(answers, early, 0.0);
+        let rewards = if_present(judged, signal("reward"));
         let norm = Norm::group_std(parameters.number("eps")?);
         let credit = Credit::new()
             .define("rewards", rewards)

@@ -1,14 +1,13 @@
 //! SPO: segments are worth the change of value between their ends, in one rollout or in a tree.
 
 use meed_operators::Result;
-use meed_operators::credit::{
-    Credit, Level, Reduction, Statistic, aggregate, gae, mask, signal, trainable, when,
-};
+use meed_operators::credit::{Credit, Level, Statistic, aggregate, gae, signal, when};
 use meed_operators::tree::Backup;
 
 use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::nodes::{SHARED, credited};
+use crate::parts::steps::acting;
 use crate::parts::tree::{TREE, Tree};
 use crate::recipe::{ADVANTAGE, Plan, Recipe};
 
@@ -64,7 +63,7 @@ pub const SPO: Recipe = Recipe {
 
 fn chain(parameters: &Parameters) -> Result<Plan> {
     let segment = || Level::named("segment");
-    let acting = || trainable().only(mask().reduce(segment(), Reduction::Any).empty(0.0));
+    let acting = || acting(segment());
     let outcome = signal("reward").at_last(segment()).over(acting());
     let advantage = gae(outcome, signal("segment_values"), 1.0, 0.0, acting());
     let credit = Credit::new().define("segment_advantages", advantage);

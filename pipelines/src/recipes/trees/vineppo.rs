@@ -17,7 +17,7 @@ const INPUTS: &[Input] = &[input(
 pub const VINEPPO: Recipe = Recipe {
     name: "vineppo",
     title: "difference of Monte Carlo values before and after each step",
-    citation: "VinePPO: Accurate Credit Assignment in RL for LLM Mathematical Reasoning, arXiv 2410.01679; math_episode_generator_with_mc_advantages.py",
+    citation: "VinePPO, arXiv 2410.01679; math_episode_generator_with_mc_advantages.py",
     family: "trees",
     formula: "A_i = r_i + V_{i+1} - V_i",
     deviations: "sampling continuations, and the penalty of unfinished ones, are the sampler's",

@@ -55,6 +55,15 @@ fn slate_of_searches_is_grpo() {
     }
 }
 
+/// Rollouts of the sampler, whose judge counted everything, carry a reward alone.
+#[test]
+fn slate_without_verdicts_takes_the_reward() {
+    let rollouts = json!([{ "reward": 2.0, "token_mask": [true] }, { "reward": 0.0, "token_mask": [true] }]);
+    let given = given("slate", json!({}), rollouts);
+    close(&signal(&given, "r0", "rewards"), &[2.0]);
+    close(&advantages(&given, "r1"), &[-0.7071063]);
+}
+
 #[test]
 fn slate_leaves_out_what_was_not_judged() {
     let mut rollouts = candidates(&SEARCHES, "search", 0);
