@@ -13,10 +13,12 @@ mod next_rollouts;
 mod prefix_tree;
 mod probes;
 mod rubric_graph;
+mod shapley;
 mod shell;
 mod state_groups;
 mod test_densities;
 mod texts;
+mod trace_units;
 mod trajectory_graph;
 mod tree_columns;
 
@@ -33,8 +35,12 @@ pub use next_rollouts::NextRollouts;
 pub use prefix_tree::PrefixTree;
 pub use probes::Probes;
 pub use rubric_graph::{RubricGraph, connected_rubrics};
+pub use shapley::{
+    Coalitions, MOST_PLAYERS, Shapley, StoredCoalition, exact_shapley_values, sampled_shapley_values,
+};
 pub use state_groups::StateGroups;
 pub use test_densities::TestDensities;
+pub use trace_units::{Trace, TraceFault, TraceUnits};
 pub use trajectory_graph::TrajectoryGraph;
 
 use arrow::array::ArrayRef;

@@ -1,7 +1,10 @@
 //! Parts that recipes share: shaped rewards, normalisation, divergence, returns, whitening.
 
+pub mod agents;
+pub mod coalitions;
 pub mod dense;
 pub mod divergence;
+pub mod episodes;
 pub mod group;
 pub mod nodes;
 pub mod norm;
@@ -10,7 +13,10 @@ pub mod quantile;
 pub mod returns;
 pub mod reward;
 pub mod shaped;
+pub mod sources;
 pub mod steps;
 pub mod tree;
+pub mod two_roles;
+pub mod units;
 pub mod votes;
 pub mod whitening;

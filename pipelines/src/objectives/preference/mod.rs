@@ -10,6 +10,7 @@ pub mod r_to_q;
 pub mod rise;
 pub mod specs;
 pub mod steporlm;
+pub mod sweet_rl;
 pub mod t_reg;
 pub mod tgdpo;
 
@@ -30,6 +31,7 @@ pub const PREFERENCE: &[&NamedObjective] = &[
     &rise::RISE,
     &specs::SPECS,
     &steporlm::STEPORLM,
+    &sweet_rl::SWEET_RL,
     &t_reg::T_REG,
     &tgdpo::TGDPO,
 ];
@@ -46,6 +48,7 @@ pub const FIDELITY: &[(&str, &str)] = &[
     ("rise", rise::FIDELITY),
     ("specs", specs::FIDELITY),
     ("steporlm", steporlm::FIDELITY),
+    ("sweet_rl", sweet_rl::FIDELITY),
     ("t_reg", t_reg::FIDELITY),
     ("tgdpo", tgdpo::FIDELITY),
 ];

@@ -81,6 +81,19 @@ fn whole(column: &str, shape: &Shape, all: &[ColumnInfo]) -> Option<Cell> {
             (if column == "split_token" { 0.0 } else { 0.5 }).into()
         }
         "parent_rollout_id" | "split_token" | "branch_score" => Cell::Null,
+        // Every set of the players, so that all of their values are known.
+        "coalition_member_positions" => {
+            let players = elements(players(all), all, shape);
+            let set =
+                |set: usize| (0..players).filter(move |player| set >> player & 1 == 1).map(|at| at as f64);
+            (0..1 << players).map(|coalition| set(coalition).collect::<Cell>()).collect()
+        }
+        // Parts that sum to the reward.
+        "agent_assigned_rewards" => {
+            let parts = elements("agent", all, shape);
+            let rest = Draw::of(shape.reward_seed, "reward", 0).grid(0, 1, 4) - 0.25 * (parts - 1) as f64;
+            (0..parts).map(|at| if at == 0 { rest } else { 0.25 }).collect()
+        }
         _ => {
             let level = column.strip_suffix("_ends").or_else(|| column.strip_suffix("_starts"))?;
             let spans = elements(level, all, shape);
@@ -96,6 +109,11 @@ fn whole(column: &str, shape: &Shape, all: &[ColumnInfo]) -> Option<Cell> {
 /// Tokens of every prompt.
 const PROMPT: usize = 2;
 
+/// The level of the players that form coalitions.
+fn players(all: &[ColumnInfo]) -> &'static str {
+    if all.iter().any(|known| known.column == "span_ends") { "span" } else { "agent" }
+}
+
 /// Number of elements that a rollout has at a level of its own.
 fn elements(level: &str, all: &[ColumnInfo], shape: &Shape) -> usize {
     match level {
@@ -105,9 +123,10 @@ fn elements(level: &str, all: &[ColumnInfo], shape: &Shape) -> usize {
         "turn" => shape.turns().last().map_or(0, |last| last + 1),
         _ if all.iter().any(|known| known.column == format!("{level}_ends")) && shape.mask.is_empty() => 0,
         // What every rollout of a dataset or group has the same number of.
-        "dimension" | "hidden" | "property" | "objective" | "gate" | "test" => 3,
+        "agent" | "dimension" | "hidden" | "property" | "objective" | "gate" | "test" => 3,
+        "coalition" => 1 << elements(players(all), all, shape),
         "budget" | "slice" => 2,
-        "answer" | "criterion" => 4,
+        "answer" | "criterion" | "head" => 4,
         _ => 1 + Draw::of(shape.seed, level, 0).below(4) as usize,
     }
 }
@@ -153,9 +172,11 @@ fn element(known: &ColumnInfo, level: &Level, shape: &Shape, at: usize) -> Resul
         (Of::Text, "test_tiers") => draw.pick(&["basic", "medium", "hard", "edge"]).into(),
         (Of::Text, "action") => draw.pick(&["search", "answer"]).into(),
         (Of::Text, "tag") => draw.pick(&["easy", "hard", "none"]).into(),
+        (Of::Text, "kind") => draw.pick(&["base", "retry", "reflection", "guided_retry"]).into(),
         (Of::Text, "role") => draw.pick(&["generator", "solver"]).into(),
         (Of::Text, "prompt_kind") => draw.pick(&["curriculum", "original"]).into(),
         (Of::Text, "rubric_mention_entities") => format!("E{}", draw.below(4)).as_str().into(),
+        (Of::Text, "agent_ids") => ["a", "b", "c"][at % 3].into(),
         (Of::Text, name) if name.ends_with("_ids") => format!("E{at}").as_str().into(),
         (Of::Text, _) => draw.pick(&["a", "b", "c"]).into(),
         (Of::Vectors, _) if level.name() == "token" || level.name() == "step" => nested(&mut draw, &[3]),

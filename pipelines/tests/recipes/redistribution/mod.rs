@@ -1,1 +1,4 @@
 //! Recipes of the family `redistribution`.
+
+mod dense;
+mod sweet_rl;

@@ -3,6 +3,8 @@
 mod attention;
 mod batches;
 mod oreal;
+mod process;
+mod prompts;
 mod shaping;
 mod steps;
 
