@@ -6,6 +6,7 @@ pub mod dense;
 pub mod divergence;
 pub mod episodes;
 pub mod group;
+pub mod nodes;
 pub mod norm;
 pub mod outcome;
 pub mod quantile;

@@ -14,6 +14,9 @@ use crate::support::{
 
 /// Columns that a recipe needs, but in which a null has a meaning of its own: recipe, column, what it means.
 const NULL_RULES: &[(&str, &str, &str)] = &[
+    ("appo", "branch_score", INITIAL),
+    ("appo", "parent_rollout_id", INITIAL),
+    ("appo", "split_token", INITIAL),
     ("b_star", "output_id", "a sample without an id is never selected"),
     (
         "c2",
@@ -116,9 +119,11 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
     ("tir_optimal_token_baseline", "token_old_logprobs", UNWEIGHTED),
     ("tir_optimal_token_baseline", "token_sum_pi_squared", UNWEIGHTED),
     ("tp_grpo", "step_correct", "a step without a verdict has the outcome's"),
+    ("vineppo", "step_values", "values that are missing at the end are those of the rewards that follow"),
     ("webstar", "step_scores", "a step without a judgement has no weight of its own"),
 ];
 const INFINITE: &str = "a log-probability that is not finite is null, and left out as in the reference";
+const INITIAL: &str = "null for a rollout that starts at the prompt";
 const MALFORMED: &str = "nothing counts of a malformed response, so that its verdicts are not missed";
 const MERGED: &str = "a turn without one is part of the next turn that has one";
 const UNASKED: &str = "only labels for answers that open a cluster are asked for";
@@ -129,6 +134,11 @@ const UNWEIGHTED: &str = "from there on the rollout has no weight in the baselin
 
 /// Recipes for which a rollout that is left out is not as if it were not there.
 const OTHERS_RULES: &[(&str, &str, &str)] = &[
+    (
+        "portool",
+        "step_format_ok",
+        "its outcome is known, and counts in the values of the nodes that it passes",
+    ),
     ("siop", "prompt_reference_logprobs", "its answer is one of the group's, and may open a cluster"),
     ("siop", "step_reference_logprobs", "its answer is one of the group's, and may open a cluster"),
     ("verpo", "reward", "its tests ran, and count in how hard they are for the group"),

@@ -13,6 +13,7 @@ use crate::support::{Failures, Given, replaced, subjects, words};
 const NOT_RELATIVE: &[(&str, &str)] = &[
     ("adora", ALONE_RAW),
     ("agent_prm", CRITIC),
+    ("appo", "splits raise the rewards of the rollout that they leave, so that equal rollouts differ"),
     ("archer", CRITIC),
     ("b_star", "what is selected is trained on, whatever the others are"),
     ("brpo", "answers are compared with those of the other budgets, slices with earlier ones"),
@@ -65,6 +66,7 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("sotopia_rl", "utterances of a turn are compared with each other"),
     ("spa_rl", CRITIC),
     ("spae", "steps are compared with those of the batch"),
+    ("spo", SAMPLED),
     ("step_reinforce", "steps are compared with the other steps of the group"),
     ("target_decoupling", CRITIC),
     ("text2grad", CRITIC),
@@ -72,16 +74,19 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("tp_grpo", "a thought that disagrees with the outcome is corrected, whatever the others are"),
     ("turn_ppo", CRITIC),
     ("ucas", "confident tokens get a small penalty, whatever the others are"),
+    ("vineppo", SAMPLED),
     ("vsrm", CRITIC),
     ("webstar", "steps are weighed by their judgements, not against the group"),
 ];
 const ALONE_RAW: &str = "one rollout alone keeps its score, as in the reference";
 const WITHOUT_AGENT: &str = "the rollout is compared with itself without the agent";
 const CRITIC: &str = "the critic's values are the baseline";
+const SAMPLED: &str = "values of continuations that were sampled along the rollout are the baseline";
 const OPTIMAL: &str = "one rollout alone keeps its return; eps keeps the baseline of equal ones from theirs";
 
 /// Recipes that look at tokens of the environment: recipe, column, why.
 const READS_ENVIRONMENT: &[(&str, &str, &str)] = &[
+    ("appo", "token_rewards", "rewards at all tokens are the rollout's, as in the reference"),
     ("tempo", "token_ids", "rollouts part where the environment answers differently"),
     (
         "ucas",

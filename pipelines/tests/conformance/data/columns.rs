@@ -76,6 +76,12 @@ fn whole(column: &str, shape: &Shape, all: &[ColumnInfo]) -> Option<Cell> {
             steps().map(|_| nested(&mut draw, lengths)).collect::<Vec<Cell>>().into()
         }
         "prompt_length" => (PROMPT as f64).into(),
+        // Every other rollout of a group is a branch of the first, after its first token.
+        "parent_rollout_id" if shape.member % 2 == 1 => format!("{}-0", shape.group).as_str().into(),
+        "split_token" | "branch_score" if shape.member % 2 == 1 => {
+            (if column == "split_token" { 0.0 } else { 0.5 }).into()
+        }
+        "parent_rollout_id" | "split_token" | "branch_score" => Cell::Null,
         // Every set of the players, so that all of their values are known.
         "coalition_member_positions" => {
             let players = elements(players(all), all, shape);
@@ -167,6 +173,7 @@ fn element(known: &ColumnInfo, level: &Level, shape: &Shape, at: usize) -> Resul
         (Of::Count, "entailment_labels") => (draw.below(3) as f64).into(),
         (Of::Count, _) => (1.0 + draw.below(6) as f64).into(),
         (Of::Text, "test_tiers") => draw.pick(&["basic", "medium", "hard", "edge"]).into(),
+        (Of::Text, "action") => draw.pick(&["search", "answer"]).into(),
         (Of::Text, "tag") => draw.pick(&["easy", "hard", "none"]).into(),
         (Of::Text, "kind") => draw.pick(&["base", "retry", "reflection", "guided_retry"]).into(),
         (Of::Text, "role") => draw.pick(&["generator", "solver"]).into(),
