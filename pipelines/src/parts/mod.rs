@@ -1,5 +1,6 @@
 //! Parts that recipes share: shaped rewards, normalisation, divergence, returns, whitening.
 
+pub mod denoising;
 pub mod dense;
 pub mod divergence;
 pub mod group;

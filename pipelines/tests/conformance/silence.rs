@@ -11,6 +11,7 @@ use crate::support::{Failures, Given, replaced, subjects, words};
 
 /// Recipes that give equal rollouts an advantage: they compare with something else than the group.
 const NOT_RELATIVE: &[(&str, &str)] = &[
+    ("ac_flow", CRITIC),
     ("adora", ALONE_RAW),
     ("b_star", "what is selected is trained on, whatever the others are"),
     ("brpo", "answers are compared with those of the other budgets, slices with earlier ones"),
@@ -45,6 +46,7 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("tir_optimal_token_baseline", OPTIMAL),
     ("tp_grpo", "a thought that disagrees with the outcome is corrected, whatever the others are"),
     ("ucas", "confident tokens get a small penalty, whatever the others are"),
+    ("vgpo", "the value itself is left where a group has no variance"),
     ("vsrm", CRITIC),
     ("webstar", "steps are weighed by their judgements, not against the group"),
 ];

@@ -1,1 +1,3 @@
 //! Recipes of the family `redistribution`.
+
+mod robots;
