@@ -40,7 +40,7 @@ pub const BRANCH_GRPO: Recipe = Recipe {
     objective: ("branch_grpo", &[]),
     formula: "A(n) = (v(n) - mean_depth) / (std_depth + 1e-8), v = mean reward of the leaves",
     fidelity: Fidelity::Reference,
-    deviations: "edges are in canonical order, where the program shuffles them; with max_steps null and no current_step pruned depths do not move",
+    deviations: "edges are in canonical order, where the program shuffles them; a step of training is an iteration unless current_step says otherwise",
     inputs: &[INPUTS],
     parameters: &[PARAMETERS, PRUNING],
     plan: |parameters| {

@@ -102,11 +102,12 @@ fn depths(parameters: &Parameters) -> Result<Vec<f64>> {
     depths.collect::<Result<_, _>>().map_err(|_| parameters.unknown("depth_pruning", &["depths such as 4,5"]))
 }
 
-/// The step of training: given, or the iteration up to the last.
+/// The step of training: given, or the iteration.
 fn training_step(parameters: &Parameters) -> Result<Expr> {
+    // A power of two, so that the product is exact; iterations beyond it count as the last.
+    const ITERATIONS: f64 = (1_u32 << 30) as f64;
     let given = parameters.optional_number("current_step")?;
-    let last = parameters.optional_number("max_steps")?.unwrap_or(0.0);
-    Ok(given.map_or_else(|| (progress(0.0, last) * last + 0.5).floor(), value))
+    Ok(given.map_or_else(|| progress(0.0, ITERATIONS) * ITERATIONS, value))
 }
 
 /// True while edges are pruned.

@@ -60,7 +60,7 @@ fn pruned_depths_move_up_with_training() {
     let weights = |iteration: i64| {
         let row = |leaf: i64, reward: f64| json!({ "iteration": iteration, "step_nodes": [1, 2, leaf], "step_old_logprobs": [0.0, 0.0, 0.0], "reward": reward });
         let settings = json!({
-            "split_steps": [0], "depth_pruning": "3", "depth_slide": true, "stop_depth": 1, "interval": 2, "max_steps": 100,
+            "split_steps": [0], "depth_pruning": "3", "depth_slide": true, "stop_depth": 1, "interval": 2,
         });
         list(&given("branch_grpo", settings, json!([row(3, 1.0), row(4, 0.0)])), "r0", "token_weights")
     };
