@@ -99,12 +99,6 @@ pub const PARTS: &[Part] = &[
         "a survey: its 47 methods are recipes of their own where a formula is known; the benchmark protocol could not be read and is reconstructed, the reporting checklist is not built",
     ),
     part("c3", Metric, "meed::pipelines::metrics::credit"),
-    part("ca_survey", Metric, "meed::pipelines::metrics::credit_quality").known(
-        Reconstructed,
-        "fidelity, critical mass, signs and variance of credit where the truth is known",
-        "From Reasoning to Agentic: Credit Assignment in Reinforcement Learning for Large Language Models; arXiv 2603.06859",
-        "a survey: its 47 methods are recipes of their own where a formula is known; the benchmark protocol could not be read and is reconstructed, the reporting checklist is not built",
-    ),
     part("ccrnn", Update, "meed::operators::update::SyntheticGradient").known(
         Equations,
         "a linear prediction of the gradient from after a truncation window",

@@ -35,6 +35,7 @@ const KEYS: &[&str] = &[
     "nodes",
     "sigmas",
     "transitions",
+    "entailments",
 ];
 
 pub struct Case {
@@ -49,6 +50,9 @@ pub struct Case {
     pub reference_bug: bool,
     pub corrected: bool,
     pub bug: String,
+    pub note: String,
+    /// Labels of answers, by group.
+    pub entailments: Value,
     pub tolerance: Tolerance,
     pub unknown_key: Option<String>,
 }
@@ -82,6 +86,8 @@ impl Case {
                 .find_map(|key| fields.get(*key)?.as_str())
                 .unwrap_or("see its note")
                 .to_owned(),
+            note: fields.get("note").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            entailments: fields.get("entailments").cloned().unwrap_or_default(),
             tolerance: Tolerance::read(fields.get("tolerance"), fields.get("precision"))?,
             unknown_key: fields.keys().find(|key| !KEYS.contains(&key.as_str())).cloned(),
         })

@@ -11,6 +11,7 @@ pub mod r_to_q;
 pub mod rise;
 pub mod specs;
 pub mod steporlm;
+pub mod sweet_rl;
 pub mod t_reg;
 pub mod tgdpo;
 
@@ -32,6 +33,7 @@ pub const PREFERENCE: &[&NamedObjective] = &[
     &rise::RISE,
     &specs::SPECS,
     &steporlm::STEPORLM,
+    &sweet_rl::SWEET_RL,
     &t_reg::T_REG,
     &tgdpo::TGDPO,
 ];
@@ -49,6 +51,7 @@ pub const FIDELITY: &[(&str, &str)] = &[
     ("rise", rise::FIDELITY),
     ("specs", specs::FIDELITY),
     ("steporlm", steporlm::FIDELITY),
+    ("sweet_rl", sweet_rl::FIDELITY),
     ("t_reg", t_reg::FIDELITY),
     ("tgdpo", tgdpo::FIDELITY),
 ];

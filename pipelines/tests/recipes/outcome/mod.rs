@@ -2,6 +2,7 @@
 
 mod anytime;
 mod groups;
+mod hints;
 mod likelihoods;
 mod rewards;
 mod schedules;
