@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod coalitions;
+pub mod denoising;
 pub mod dense;
 pub mod divergence;
 pub mod episodes;

@@ -11,6 +11,7 @@ use crate::support::{Failures, Given, replaced, subjects, words};
 
 /// Recipes that give equal rollouts an advantage: they compare with something else than the group.
 const NOT_RELATIVE: &[(&str, &str)] = &[
+    ("ac_flow", CRITIC),
     ("adora", ALONE_RAW),
     ("agent_prm", CRITIC),
     ("appo", "splits raise the rewards of the rollout that they leave, so that equal rollouts differ"),
@@ -74,6 +75,7 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("tp_grpo", "a thought that disagrees with the outcome is corrected, whatever the others are"),
     ("turn_ppo", CRITIC),
     ("ucas", "confident tokens get a small penalty, whatever the others are"),
+    ("vgpo", "the value itself is left where a group has no variance"),
     ("vineppo", SAMPLED),
     ("vsrm", CRITIC),
     ("webstar", "steps are weighed by their judgements, not against the group"),

@@ -32,6 +32,9 @@ const KEYS: &[&str] = &[
     "wrong",
     "wrong_origin",
     "reference_bug_note",
+    "nodes",
+    "sigmas",
+    "transitions",
     "entailments",
 ];
 
@@ -41,6 +44,8 @@ pub struct Case {
     pub framework: Option<String>,
     pub params: Map<String, Value>,
     pub rollouts: Vec<Value>,
+    /// Nodes of trees, where the case has some.
+    pub nodes: Vec<Value>,
     pub expected: Map<String, Value>,
     pub reference_bug: bool,
     pub corrected: bool,
@@ -72,6 +77,7 @@ impl Case {
             framework: fields.get("framework").and_then(Value::as_str).map(str::to_owned),
             params: object("params").ok_or("has no params")?,
             rollouts: fields.get("rollouts").and_then(Value::as_array).cloned().unwrap_or_default(),
+            nodes: fields.get("nodes").and_then(Value::as_array).cloned().unwrap_or_default(),
             reference_bug: fields.get("reference_bug").and_then(Value::as_bool).unwrap_or(false),
             corrected: corrected.is_some(),
             expected: corrected.or_else(|| object("expected")).ok_or("expects nothing")?,
