@@ -19,6 +19,7 @@ mod edges;
 mod fuzz;
 mod generator;
 mod laws;
+mod matching;
 mod naive;
 mod operators;
 mod parsing;
