@@ -51,6 +51,7 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("sotopia_rl", "utterances of a turn are compared with each other"),
     ("spae", "steps are compared with those of the batch"),
     ("step_reinforce", "steps are compared with the other steps of the group"),
+    ("step_search", CRITIC),
     ("target_decoupling", CRITIC),
     ("text2grad", CRITIC),
     ("tir_optimal_token_baseline", OPTIMAL),

@@ -12,6 +12,7 @@ pub mod poad;
 pub mod r3_rag;
 pub mod r3l;
 pub mod score_two_attempt;
+pub mod step_search;
 pub mod target_decoupling;
 pub mod tarl;
 
@@ -31,6 +32,7 @@ pub const RECIPES: &[&Recipe] = &[
     &r3_rag::R3_RAG,
     &r3l::R3L,
     &score_two_attempt::SCORE_TWO_ATTEMPT,
+    &step_search::STEP_SEARCH,
     &target_decoupling::TARGET_DECOUPLING,
     &tarl::TARL,
 ];
