@@ -1,7 +1,7 @@
 //! The group-relative advantage that most methods start from, with the few choices they leave.
 
 use meed_operators::Result;
-use meed_operators::credit::{Expr, Norm, Scale, Singleton, group, normalize};
+use meed_operators::credit::{By, Center, Expr, Norm, Scale, Singleton, group, normalize};
 
 use crate::parameters::{Parameter, Parameters, parameter};
 
@@ -18,9 +18,22 @@ pub fn group_advantage(parameters: &Parameters, score: Expr) -> Result<Expr> {
     Ok(normalize(score, &group_norm(parameters)?))
 }
 
+/// The same among the values with the same key.
+pub fn advantage_among(parameters: &Parameters, score: Expr, by: By) -> Result<Expr> {
+    Ok(normalize(score, &norm_among(parameters, by)?))
+}
+
 /// The normalisation that [`GROUP`] means.
 pub fn group_norm(parameters: &Parameters) -> Result<Norm> {
-    let mut norm = Norm::group_std(parameters.number("eps")?);
+    norm_among(parameters, group())
+}
+
+fn norm_among(parameters: &Parameters, by: By) -> Result<Norm> {
+    let mut norm = Norm {
+        center: Center::Mean(by.clone()),
+        scale: Scale::Std(by.clone()),
+        ..Norm::group_std(parameters.number("eps")?)
+    };
     norm.ddof = parameters.small("ddof")?;
     match parameters.text("scale")? {
         "group_std" => {}
@@ -29,7 +42,7 @@ pub fn group_norm(parameters: &Parameters) -> Result<Norm> {
     }
     norm.singleton = match parameters.text("singleton")? {
         "zero" => Singleton::Zero,
-        "raw" if norm.scale == Scale::Std(group()) => Singleton::RawOverOnePlusEps,
+        "raw" if norm.scale == Scale::Std(by) => Singleton::RawOverOnePlusEps,
         "raw" => Singleton::Raw,
         _ => return Err(parameters.unknown("singleton", &["zero", "raw"])),
     };
