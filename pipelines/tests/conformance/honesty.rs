@@ -108,6 +108,7 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
         "step_dimension_attributions",
         "an utterance to which nothing is attributed earns nothing",
     ),
+    ("step_search", "step_document_ids", "a search that found nothing repeats nothing"),
     ("target_decoupling", "step_head_attention", "read by the variant attention alone"),
     ("tarot", "test_tiers", "a test without a tier counts in none"),
     ("text2grad", "token_texts", "a token without text is part of no word"),

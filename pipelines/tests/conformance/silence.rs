@@ -69,6 +69,7 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("spae", "steps are compared with those of the batch"),
     ("spo", SAMPLED),
     ("step_reinforce", "steps are compared with the other steps of the group"),
+    ("step_search", CRITIC),
     ("target_decoupling", CRITIC),
     ("text2grad", CRITIC),
     ("tir_optimal_token_baseline", OPTIMAL),
