@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use PartKind::{Metric, Objective, Sampling, Schedule, Update};
+use PartKind::{Function, Metric, Objective, Sampling, Schedule, Update};
 
 use crate::recipe::Fidelity::{self, Equations, Reconstructed, Reference};
 
@@ -85,7 +85,13 @@ impl Part {
 
 /// All of them, by method; the first of a method without a recipe is its main piece.
 pub const PARTS: &[Part] = &[
+    part("ac_flow", Objective, "ac_flow"),
     objective("aft", "aft", Reconstructed),
+    part("alignprop", Function, "meed::operators::objectives::denoising::Truncation"),
+    part("alignprop", Function, "meed::operators::objectives::denoising::truncated_gradient"),
+    part("b2_diffurl", Schedule, "meed::operators::objectives::denoising::trained_last"),
+    part("branch_grpo", Objective, "branch_grpo"),
+    part("branch_grpo", Sampling, "meed::operators::objectives::denoising::branch_noise"),
     part("ca_survey", Metric, "meed::pipelines::metrics::critical_steps").known(
         Reconstructed,
         "how much credit is at critical steps, and with the right sign",
@@ -99,6 +105,20 @@ pub const PARTS: &[Part] = &[
         "Pemberton et al. 2021, Cortico-cerebellar networks as decoupling neural interfaces, arXiv 2103.11462",
         "one linear layer; recurrent networks that would be unrolled in windows are not part of meed",
     ),
+    part("dance_grpo", Objective, "dance_grpo"),
+    part("dance_grpo", Sampling, "meed::operators::objectives::denoising::Sampler"),
+    part("dense_grpo", Sampling, "meed::operators::objectives::denoising::calibrated"),
+    part("euphonium", Objective, "euphonium"),
+    part("euphonium", Sampling, "meed::operators::objectives::denoising::Guidance"),
+    part("euphonium", Function, "meed::operators::objectives::denoising::probed_gradient"),
+    part("euphonium", Function, "meed::operators::objectives::denoising::velocity_divergence"),
+    part("fk_steering", Sampling, "meed::operators::objectives::denoising::resampled"),
+    part("flow_dpo_rwr_nrg", Objective, "flow_dpo"),
+    part("flow_dpo_rwr_nrg", Objective, "rwr"),
+    part("flow_dpo_rwr_nrg", Objective, "bradley_terry_ties"),
+    part("flow_dpo_rwr_nrg", Sampling, "meed::operators::objectives::denoising::negative_reward_guidance"),
+    part("flow_grpo", Objective, "flow_grpo"),
+    part("flow_grpo", Sampling, "meed::operators::objectives::denoising::Sampler"),
     part("gcond", Update, "meed::operators::update::Gcond").known(
         Reference,
         "gradients of several losses, projected where they conflict",
@@ -111,6 +131,7 @@ pub const PARTS: &[Part] = &[
         "Zhao et al. 2024, GaLore, arXiv 2403.03507; jiaweizzhao/GaLore",
         "",
     ),
+    objective("gdro", "gdro", Equations),
     part("guide", Sampling, "meed::operators::sample::strategy::Guide"),
     objective("habc", "habc", Equations),
     objective("helpsteer2_steerlm2", "helpsteer2_steerlm2", Equations),
@@ -157,7 +178,7 @@ pub const PARTS: &[Part] = &[
         "the golden numbers are those of re-implementations; that d = 1/2 is the authors' is general knowledge",
     ),
     objective("rise", "rise", Reference),
-    objective("sarm", "sarm", Equations),
+    part("sarm", Objective, "sarm"),
     part("shrink_and_perturb", Update, "meed::operators::update::shrink_and_perturb").known(
         Equations,
         "weights between the old ones and fresh ones, before training on new data",
@@ -167,10 +188,13 @@ pub const PARTS: &[Part] = &[
     part("slate", Sampling, "meed::operators::sample::strategy::Slate"),
     part("spa_rl", Objective, "spa_rl"),
     objective("specs", "specs", Equations),
+    part("srum", Objective, "srum"),
     objective("steporlm", "steporlm", Equations),
     objective("t_reg", "t_reg", Equations),
+    part("tempflow_grpo", Objective, "tempflow_grpo"),
     objective("tgdpo", "tgdpo", Reference),
     objective("tsallis", "tsallis", Equations),
+    part("turning_point_grpo", Sampling, "meed::operators::objectives::denoising::Sampler"),
     part("wildbench", Metric, "meed::pipelines::metrics::wildbench").known(
         Equations,
         "verdicts against baselines as a reward, and means over tasks",

@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod coalitions;
+pub mod denoising;
 pub mod dense;
 pub mod divergence;
 pub mod episodes;
@@ -16,6 +17,8 @@ pub mod shaped;
 pub mod sources;
 pub mod steps;
 pub mod tree;
+pub mod turn_values;
+pub mod turns;
 pub mod two_roles;
 pub mod units;
 pub mod votes;

@@ -24,11 +24,13 @@ const NULL_RULES: &[(&str, &str, &str)] = &[
         "null on tasks without a rubric, where the rubric is no part of the reward",
     ),
     ("d3s", "token_entropies", "a token without an entropy is never among the greatest"),
+    ("dynamic_cfg", "step_evaluator_previous_scores", "null at the first step, where evaluators count alike"),
     ("evoenv", "instance_id", "null for generators; a solver without one is compared in its group"),
     ("evoenv", "pass_rate", "null where the environment failed a gate: it is not admitted"),
     ("evoenv", "reward", "generators are rewarded by their environment, not by an outcome"),
     ("f_grpo", "ranked_ids", UNPARSED),
     ("f_grpo", "slate_ids", UNPARSED),
+    ("fk_steering", "previous_reward", "null at the first step with resampling"),
     ("flowtracer", "attention_mean", "nothing is amplified where nothing is known to carry information"),
     ("gdpo", "reward", "a null part is left out of its own statistics and of the sum"),
     ("genac", "segment_answers", "an answer that cannot be read is worth what the one before was"),
@@ -44,6 +46,8 @@ const NULL_RULES: &[(&str, &str, &str)] = &[
     ("scrl", "subproblem_correct", MALFORMED),
     ("sepo", "thinker_share_by_solver", UNREAD),
     ("sepo", "thinker_share_by_thinker", UNREAD),
+    ("siop", "answer", "a rollout without an answer earns nothing, which counts"),
+    ("siop", "observation_evidence", "a rollout without observations says nothing about evidence"),
     ("thoth", "predicted_actions", UNPARSED),
     ("thoth", "predicted_object_names", UNPARSED),
     ("thoth", "predicted_parameter_values", UNPARSED),
@@ -53,6 +57,7 @@ const NULL_RULES: &[(&str, &str, &str)] = &[
 
 /// Columns of which a recipe can do without single elements at trainable positions.
 const ELEMENT_RULES: &[(&str, &str, &str)] = &[
+    ("a2tgpo", "step_information_gains", MERGED),
     ("b_star", "step_rewards", "a sample with a step without a score is never selected"),
     ("brpo", "answer_scores", "a budget's score is the mean of the answers that have one"),
     ("carr", "entity_ids", "an entity without an id is mentioned by no rubric"),
@@ -76,6 +81,8 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
     ("gtalign", "payoff_user", MALFORMED),
     ("habc", "step_next_efficiency", "not read where the episode ends"),
     ("hicra", "token_planning", "a token that is not known to plan is amplified as one that does not"),
+    ("igpo", "step_gold_logprobs", MERGED),
+    ("matchtir", "step_actions", "a step without an action calls nothing"),
     ("mm_r5", "positive_documents", "a document without a number is none"),
     ("mm_r5", "ranked_documents", "a document without a number is none"),
     ("openrubrics", "vote_swapped_wins", "a verdict that could not be parsed does not vote"),
@@ -90,6 +97,11 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
     ("rl_mle", "step_scores", "null where the action submitted nothing valid, which is a failure"),
     ("scrl", "subproblem_correct", MALFORMED),
     ("searchllm", "objective_weights", "an objective without a weight has none"),
+    ("siop", "entailment_answers", UNASKED),
+    ("siop", "entailment_labels", UNASKED),
+    ("siop", "observation_evidence", "an observation without a score says nothing about evidence"),
+    ("siop", "prompt_reference_logprobs", INFINITE),
+    ("siop", "step_reference_logprobs", INFINITE),
     ("sotopia_rl", "dimension_ids", "names are read only where one dimension counts"),
     (
         "sotopia_rl",
@@ -112,8 +124,11 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
     ("vineppo", "step_values", "values that are missing at the end are those of the rewards that follow"),
     ("webstar", "step_scores", "a step without a judgement has no weight of its own"),
 ];
+const INFINITE: &str = "a log-probability that is not finite is null, and left out as in the reference";
 const INITIAL: &str = "null for a rollout that starts at the prompt";
 const MALFORMED: &str = "nothing counts of a malformed response, so that its verdicts are not missed";
+const MERGED: &str = "a turn without one is part of the next turn that has one";
+const UNASKED: &str = "only labels for answers that open a cluster are asked for";
 const UNREAD: &str = "a rating that cannot be read is one half, as in the reference";
 const UNPARSED: &str = "a response of which nothing parsed is worth nothing";
 const UNNAMED: &str = "a step without a name there names nothing";
@@ -126,6 +141,8 @@ const OTHERS_RULES: &[(&str, &str, &str)] = &[
         "step_format_ok",
         "its outcome is known, and counts in the values of the nodes that it passes",
     ),
+    ("siop", "prompt_reference_logprobs", "its answer is one of the group's, and may open a cluster"),
+    ("siop", "step_reference_logprobs", "its answer is one of the group's, and may open a cluster"),
     ("verpo", "reward", "its tests ran, and count in how hard they are for the group"),
 ];
 

@@ -23,6 +23,7 @@ pub mod pre_grpo;
 pub mod promptenhancer;
 pub mod reg4rec;
 pub mod resume_grpo;
+pub mod router_r1;
 pub mod search_r2;
 pub mod searchllm;
 pub mod thoth;
@@ -54,6 +55,7 @@ pub const RECIPES: &[&Recipe] = &[
     &promptenhancer::PROMPTENHANCER,
     &reg4rec::REG4REC,
     &resume_grpo::RESUME_GRPO,
+    &router_r1::ROUTER_R1,
     &search_r2::SEARCH_R2,
     &searchllm::SEARCHLLM,
     &thoth::THOTH,

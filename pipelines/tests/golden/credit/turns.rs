@@ -1,118 +1,210 @@
 //! Golden cases of the family `turns`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use meed_operators::credit::{Level, STEP};
+use meed_operators::signals::{Assignment, ToolCall};
 use meed_pipelines::InMemory;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Family, by_id, close};
 use crate::case::Case;
-use crate::compare;
+use crate::compare::{self, Tolerance};
 
 pub struct Turns;
 
-type Compared = Result<usize, String>;
-
 impl Family for Turns {
-    fn rollouts(&self, case: &Case, mut rollouts: Vec<Value>) -> Result<Vec<Value>, String> {
-        for row in rollouts.iter_mut().filter_map(Value::as_object_mut) {
-            match case.recipe.as_str() {
-                "r3l" => reflection(row),
-                "target_decoupling" => {
-                    rename(row, "bootstrap_head_values", "head_bootstrap_values");
-                    rename(row, "step_attention_weights", "step_head_attention");
-                }
-                _ => {}
-            }
-        }
-        Ok(rollouts)
+    fn rollouts(&self, case: &Case, rollouts: Vec<Value>) -> Result<Vec<Value>, String> {
+        let change: fn(&Case, &mut Map<String, Value>) -> Result<(), String> = match case.recipe.as_str() {
+            "matchtir" => tool_calls,
+            "igpo" => unseen_turns,
+            "siop" => entailments,
+            _ => return Ok(rollouts),
+        };
+        let changed = rollouts.into_iter().map(|mut row| {
+            change(case, row.as_object_mut().ok_or("a rollout is not an object")?)?;
+            Ok(row)
+        });
+        changed.collect()
     }
 
-    fn key(&self, case: &Case, key: &str, wanted: &Value, given: &InMemory) -> Option<Compared> {
+    fn key(&self, case: &Case, key: &str, wanted: &Value, given: &InMemory) -> Option<Result<usize, String>> {
         match (case.recipe.as_str(), key) {
-            // Standardised advantages are a key of their own in this file.
-            ("poad", "token_advantages") => Some(as_key("token_raw_advantages", case, wanted, given)),
-            ("poad", "token_normalized_advantages") => Some(as_key("token_advantages", case, wanted, given)),
-            ("r3l", "selected") => Some(selected(wanted, given)),
-            ("r3l", "group_ids") => Some(same_cohorts(wanted, given)),
-            ("target_decoupling", "step_head_advantages" | "step_head_returns" | "step_routing_weights") => {
-                Some(of_heads(case, key, wanted, given))
+            ("matchtir", "similarity") => Some(similarities(case, wanted)),
+            ("matchtir", "call_rewards_ot") => Some(in_shares(case, wanted)),
+            ("igpo", "step_information_gains") => Some(gains(case, wanted, given)),
+            ("igpo", "token_advantages" | "step_advantages") => {
+                Some(with_boundaries(case, key, wanted, given))
             }
+            // Made of log-probabilities, which are stored as f32.
+            ("istar", "step_rewards" | "step_advantages") => Some(to_single(key, wanted, given)),
+            ("siop", "references") => Some(references(wanted, given)),
             _ => None,
         }
     }
 }
 
-/// What a reflection says, as columns. A base's pivot is never read, but where no reflection has one, it gives
-/// the column its type.
-fn reflection(row: &mut Map<String, Value>) {
-    if let Some(said) = row.remove("reflection") {
-        row.insert("reflection_outcome".into(), said["outcome"].clone());
-        row.insert("retry_from_step".into(), said["retry_from_step"].clone());
-    } else if row["kind"] == "base" {
-        row.insert("retry_from_step".into(), 0.into());
+/// Calls as the actions of steps, and the F1 of the answer as the reward.
+fn tool_calls(_: &Case, row: &mut Map<String, Value>) -> Result<(), String> {
+    let Some(calls) = row.remove("step_tool_calls") else {
+        return Ok(());
+    };
+    let action = |calls: &Value| match calls.as_array() {
+        Some(calls) if !calls.is_empty() => json!(Value::from(calls.clone()).to_string()),
+        _ => Value::Null,
+    };
+    let mut actions: Vec<Value> = calls.as_array().into_iter().flatten().map(action).collect();
+    // A column of nulls alone has no type.
+    if actions.iter().all(Value::is_null) {
+        actions.fill(json!("[]"));
     }
+    row.insert("step_actions".into(), actions.into());
+    let gold = row.remove("gold_tool_calls").ok_or("has no gold_tool_calls")?;
+    row.insert("gold_calls".into(), gold.to_string().into());
+    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+    row.insert("reward".into(), json!(overlap(text("answer"), text("gold_answer"))));
+    Ok(())
 }
 
-fn rename(row: &mut Map<String, Value>, from: &str, to: &str) {
-    if let Some(column) = row.remove(from) {
-        row.insert(to.into(), column);
-    }
+/// F1 of the sets of words, without case and punctuation.
+fn overlap(answer: &str, gold: &str) -> f64 {
+    let words = |text: &str| -> BTreeSet<String> {
+        let plain: String = text
+            .chars()
+            .map(|c| if c.is_ascii_punctuation() { ' ' } else { c.to_ascii_lowercase() })
+            .collect();
+        plain.split_whitespace().map(str::to_owned).collect()
+    };
+    let (answer, gold) = (words(answer), words(gold));
+    let shared = answer.intersection(&gold).count() as f64;
+    if shared == 0.0 { 0.0 } else { 2.0 * shared / (answer.len() + gold.len()) as f64 }
 }
 
-fn as_key(key: &str, case: &Case, wanted: &Value, given: &InMemory) -> Compared {
-    let wanted: BTreeMap<String, Value> = by_id(wanted)?.clone().into_iter().collect();
+/// The similarity of every predicted call of a rollout to every gold call.
+fn matrix(row: &Value) -> Result<Vec<Vec<f64>>, String> {
+    let calls = |value: &Value| ToolCall::read(&value.to_string()).ok_or(format!("{value} are no calls"));
+    let gold = calls(&row["gold_tool_calls"])?;
+    let mut matrix = Vec::new();
+    for step in row["step_tool_calls"].as_array().into_iter().flatten() {
+        let of_step = calls(step)?;
+        matrix.extend(of_step.iter().map(|call| gold.iter().map(|gold| call.similarity(gold)).collect()));
+    }
+    Ok(matrix)
+}
+
+fn similarities(case: &Case, wanted: &Value) -> Result<usize, String> {
+    let mut compared = 0;
+    for row in &case.rollouts {
+        let id = row["rollout_id"].as_str().unwrap_or_default();
+        let wanted = numbers(
+            by_id(wanted)?[id]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .flat_map(|row| row.as_array().into_iter().flatten()),
+        );
+        compared += close(id, &matrix(row)?.concat(), &wanted, &case.tolerance)?;
+    }
+    Ok(compared)
+}
+
+/// What the same calls earn in shares.
+fn in_shares(case: &Case, wanted: &Value) -> Result<usize, String> {
+    let regularisation = case.params["reg"].as_f64().ok_or("has no reg")?;
+    let mut compared = 0;
+    for row in &case.rollouts {
+        let id = row["rollout_id"].as_str().unwrap_or_default();
+        let got = Assignment::Transport { regularisation }.rewards(&matrix(row)?, 0.0);
+        let wanted = numbers(by_id(wanted)?[id].as_array().into_iter().flatten());
+        compared += close(id, &got, &wanted, &case.tolerance)?;
+    }
+    Ok(compared)
+}
+
+fn numbers<'a>(values: impl Iterator<Item = &'a Value>) -> Vec<f64> {
+    values.map(|value| value.as_f64().unwrap_or(f64::NAN)).collect()
+}
+
+/// Where raw zeros were fed to the advantage function alone, a turn whose likelihood is that of the turn
+/// before has none of its own.
+fn unseen_turns(case: &Case, row: &mut Map<String, Value>) -> Result<(), String> {
+    if !case.note.contains("raw zeros fed straight") {
+        return Ok(());
+    }
+    let mut before = row["prompt_gold_logprob"].clone();
+    let kinds = row["step_kinds"].as_array().cloned().unwrap_or_default();
+    let steps = row["step_gold_logprobs"].as_array_mut().ok_or("has no step_gold_logprobs")?;
+    for (logprob, _) in steps.iter_mut().zip(kinds).filter(|(_, kind)| kind != "environment") {
+        if *logprob == before {
+            *logprob = Value::Null;
+        } else {
+            before = logprob.clone();
+        }
+    }
+    Ok(())
+}
+
+/// A turn without a gain has null, where the file has a filler.
+fn gains(case: &Case, wanted: &Value, given: &InMemory) -> Result<usize, String> {
+    let mut wanted: BTreeMap<String, Value> = by_id(wanted)?.clone().into_iter().collect();
+    for filler in wanted.values_mut().filter_map(Value::as_array_mut).flatten() {
+        if *filler == json!(0.0) {
+            *filler = Value::Null;
+        }
+    }
+    let (unit, evaluated, rows) = (&given.unit, &given.evaluated, given.rows.as_ref());
+    compare::key("step_information_gains", &wanted, unit, evaluated, rows, &case.tolerance)
+}
+
+/// Without groups that have a single gain, where a later turn is discounted: it is normalised to exactly 0,
+/// with which the reference loses the turn's boundary.
+fn with_boundaries(case: &Case, key: &str, wanted: &Value, given: &InMemory) -> Result<usize, String> {
+    let lone = |id: &str| {
+        let (group, _) = id.split_once('-').unwrap_or((id, ""));
+        let gains = case.expected["step_information_gains"].as_object().into_iter().flatten();
+        let of_group = gains.filter(|(other, _)| other.starts_with(&format!("{group}-")));
+        let known = of_group.flat_map(|(_, gains)| gains.as_array().into_iter().flatten());
+        known.filter(|gain| **gain != json!(0.0)).count() == 1
+    };
+    let mut wanted: BTreeMap<String, Value> = by_id(wanted)?.clone().into_iter().collect();
+    wanted.retain(|id, _| case.params["gamma"] == json!(1.0) || !lone(id));
     compare::key(key, &wanted, &given.unit, &given.evaluated, given.rows.as_ref(), &case.tolerance)
 }
 
-fn selected(wanted: &Value, given: &InMemory) -> Compared {
-    let column = given.evaluated.signal("selected").ok_or("has no signal selected")?;
-    let chosen = (0..given.unit.rows()).filter(|&row| column.as_booleans()[row]);
-    let chosen: Vec<&str> = chosen.map(|row| given.unit.rollout_id(row)).collect();
-    let mut wanted: Vec<&str> = wanted.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    wanted.sort_unstable();
-    if chosen == wanted { Ok(chosen.len()) } else { Err(format!("selected {chosen:?}, expected {wanted:?}")) }
+/// Compared as precisely as columns of f32 allow.
+fn to_single(key: &str, wanted: &Value, given: &InMemory) -> Result<usize, String> {
+    let wanted: BTreeMap<String, Value> = by_id(wanted)?.clone().into_iter().collect();
+    let single = Tolerance::read(Some(&json!(1e-6)), None)?;
+    compare::key(key, &wanted, &given.unit, &given.evaluated, given.rows.as_ref(), &single)
 }
 
-/// Rollouts of one cohort have one name, those of different cohorts different ones.
-fn same_cohorts(wanted: &Value, given: &InMemory) -> Compared {
-    let column = given.evaluated.signal("cohort").ok_or("has no signal cohort")?;
-    let meed_operators::credit::Values::Text(cohorts) = &column.values else {
-        return Err("cohort is no text".into());
-    };
-    let mut names: BTreeMap<(&str, &str), &Value> = BTreeMap::new();
-    let wanted = by_id(wanted)?;
+/// Labels of the group, by the rollout's own answer; the evidence of observations as items.
+fn entailments(case: &Case, row: &mut Map<String, Value>) -> Result<(), String> {
+    let group = row["group_id"].as_str().unwrap_or_default();
+    let of_group = &case.entailments[group];
+    let own =
+        of_group["answers"].as_array().into_iter().flatten().position(|answer| *answer == row["answer"]);
+    let labels = own.map_or(json!([]), |own| of_group["labels"][own].clone());
+    let answers = if own.is_some() { of_group["answers"].clone() } else { json!([]) };
+    row.insert("entailment_labels".into(), labels);
+    row.insert("entailment_answers".into(), answers);
+    let kinds = row["step_kinds"].as_array().cloned().unwrap_or_default();
+    let evidence = row.remove("step_evidence").ok_or("has no step_evidence")?;
+    let of_observations = evidence.as_array().into_iter().flatten().zip(&kinds);
+    let of_observations =
+        of_observations.filter(|(_, kind)| *kind == "environment").map(|(score, _)| score.clone());
+    row.insert("observation_evidence".into(), of_observations.collect());
+    Ok(())
+}
+
+fn references(wanted: &Value, given: &InMemory) -> Result<usize, String> {
+    use arrow::array::{Array, AsArray};
+    let got = given.unit.column("answer_reference").ok_or("has no answer_reference")?.as_string::<i32>();
     for row in 0..given.unit.rows() {
-        if let Some(name) = wanted.get(given.unit.rollout_id(row)) {
-            let known = names.entry((given.unit.group_id(row), cohorts.value(row))).or_insert(name);
-            if *known != name {
-                return Err(format!("{known} and {name} are one cohort"));
-            }
+        let own = got.is_valid(row).then(|| got.value(row));
+        let wanted = by_id(wanted)?.get(given.unit.rollout_id(row)).and_then(Value::as_str);
+        if own != wanted.filter(|answer| !answer.is_empty()) {
+            return Err(format!("{}: {own:?}, expected {wanted:?}", given.unit.rollout_id(row)));
         }
     }
-    let mut distinct: Vec<&str> = names.values().filter_map(|name| name.as_str()).collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    if distinct.len() == names.len() { Ok(wanted.len()) } else { Err("cohorts share a name".into()) }
-}
-
-/// One value per head in each step.
-fn of_heads(case: &Case, key: &str, wanted: &Value, given: &InMemory) -> Compared {
-    let column = given.evaluated.signal(key).ok_or(format!("has no {key}"))?;
-    let cells = given.unit.ranges(&STEP, &Level::named("step.head")).map_err(|error| error.to_string())?;
-    let steps = given.unit.extent(&STEP).map_err(|error| error.to_string())?;
-    let mut compared = 0;
-    for (id, of_steps) in by_id(wanted)? {
-        let row = (0..given.unit.rows()).find(|&row| given.unit.rollout_id(row) == id);
-        let row = row.ok_or(format!("no rollout {id}"))?;
-        let wanted = of_steps.as_array().into_iter().flatten();
-        for (&(first, past), wanted) in cells[steps.rows[row]..steps.rows[row + 1]].iter().zip(wanted) {
-            let wanted: Vec<f64> =
-                wanted.as_array().into_iter().flatten().filter_map(Value::as_f64).collect();
-            let got: Vec<f64> = (first..past).map(|i| column.number(i).unwrap_or(f64::NAN)).collect();
-            compared += close(key, &got, &wanted, &case.tolerance)?;
-        }
-    }
-    Ok(compared)
+    Ok(given.unit.rows())
 }

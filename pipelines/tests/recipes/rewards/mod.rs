@@ -1,6 +1,7 @@
 //! Recipes of the family `rewards`.
 
 mod agents;
+mod costs;
 mod driving;
 mod gates;
 mod protocols;
