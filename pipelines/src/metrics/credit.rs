@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{RecordBatch, StringArray};
 use meed_operators::Result;
+use statrs::statistics::{Data, OrderStatistics, RankTieBreaker, Statistics};
 
 use super::columns::{at, mean, numbers, required, texts};
 
@@ -47,31 +48,10 @@ pub fn fidelity(credits: &RecordBatch) -> Result<Option<f64>> {
     let known = credit.iter().zip(&gain).filter_map(|(credit, gain)| credit.zip(gain));
     let comparable = known.filter(|(credit, gain)| credit.is_finite() && gain.is_finite());
     let (credit, gain): (Vec<f64>, Vec<f64>) = comparable.unzip();
-    let (credit, gain) = (ranks(&credit), ranks(&gain));
-    let spread = covariance(&credit, &credit) * covariance(&gain, &gain);
-    Ok((spread > 0.0).then(|| covariance(&credit, &gain) / spread.sqrt()))
-}
-
-/// Ranks from 1; ties have the mean of theirs.
-fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
-    let mut ranks = vec![0.0; values.len()];
-    let mut before = 0;
-    for ties in order.chunk_by(|&a, &b| values[a] == values[b]) {
-        let rank = before as f64 + (ties.len() + 1) as f64 / 2.0;
-        ties.iter().for_each(|&at| ranks[at] = rank);
-        before += ties.len();
-    }
-    ranks
-}
-
-/// The population covariance of numbers of which there are some; 0 of none.
-fn covariance(a: &[f64], b: &[f64]) -> f64 {
-    let count = a.len().max(1) as f64;
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / count;
-    let (mean_a, mean_b) = (mean(a), mean(b));
-    a.iter().zip(b).map(|(a, b)| (a - mean_a) * (b - mean_b)).sum::<f64>() / count
+    let ranks = |values: Vec<f64>| Data::new(values).ranks(RankTieBreaker::Average);
+    let (credit, gain) = (ranks(credit), ranks(gain));
+    let spread = credit.iter().population_std_dev() * gain.iter().population_std_dev();
+    Ok((spread > 0.0).then(|| credit.iter().population_covariance(gain.iter()) / spread))
 }
 
 /// The mean over contexts of the population variance of the credit in them; `None` without a context.
@@ -85,7 +65,9 @@ pub fn variance(credits: &RecordBatch) -> Result<Option<f64>> {
         let context = required(at!(contexts, row), "context", row)?;
         of.entry(context.to_owned()).or_default().extend(at!(credit, row));
     }
-    Ok(mean(of.values().filter(|credits| !credits.is_empty()).map(|credits| covariance(credits, credits))))
+    Ok(mean(
+        of.values().filter(|credits| !credits.is_empty()).map(|credits| credits.iter().population_variance()),
+    ))
 }
 
 /// The mean over contexts of the mutual information, in nats, of the message and the next action; `alpha` is

@@ -2,17 +2,23 @@
 
 pub mod agents;
 pub mod coalitions;
+pub mod denoising;
 pub mod dense;
 pub mod divergence;
+pub mod episodes;
 pub mod group;
+pub mod nodes;
 pub mod norm;
 pub mod outcome;
 pub mod quantile;
 pub mod returns;
 pub mod reward;
 pub mod shaped;
+pub mod sources;
 pub mod steps;
 pub mod tree;
+pub mod turn_values;
+pub mod turns;
 pub mod two_roles;
 pub mod units;
 pub mod votes;

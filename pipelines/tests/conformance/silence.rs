@@ -11,19 +11,30 @@ use crate::support::{Failures, Given, replaced, subjects, words};
 
 /// Recipes that give equal rollouts an advantage: they compare with something else than the group.
 const NOT_RELATIVE: &[(&str, &str)] = &[
+    ("ac_flow", CRITIC),
     ("adora", ALONE_RAW),
+    ("agent_prm", CRITIC),
+    ("appo", "splits raise the rewards of the rollout that they leave, so that equal rollouts differ"),
+    ("archer", CRITIC),
     ("b_star", "what is selected is trained on, whatever the others are"),
     ("brpo", "answers are compared with those of the other budgets, slices with earlier ones"),
     ("capo", "tokens are compared with the other tokens of the group"),
     ("clip_and_delta", CRITIC),
+    ("critic_search", "turns are compared with the other turns of the group"),
     ("dr_mas", ALONE_RAW),
     ("gae", CRITIC),
     ("gdpo", "the sum is whitened over the batch, whose mean it is compared with"),
     ("genac", CRITIC),
     ("gigpo", ALONE_RAW),
+    ("gtalign", CRITIC),
+    ("habc", "steps are weighed by two critics, not against the group"),
+    ("int", "what has a correction is imitated, whatever the others are"),
+    ("istar", ALONE_RAW),
+    ("itpo", "whitening compares with the mean of the batch"),
     ("leave_one_agent_out", WITHOUT_AGENT),
     ("llm_mca", "an agent has the part of the reward that it was given"),
     ("ma_rlhf", CRITIC),
+    ("mapo", "turns are compared with the other turns of the group"),
     ("mappa", "actions are compared with those of the batch"),
     ("masked_thought", "what passed a verifier is imitated, whatever the others are"),
     ("nsr", "nothing is subtracted from the return"),
@@ -31,11 +42,15 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("openrubrics", "responses are compared with the greedy one"),
     ("optimal_token_baseline", OPTIMAL),
     ("pav", CRITIC),
+    ("poad", CRITIC),
     ("ppr", CRITIC),
     ("prime", "whitening compares with the mean of the batch"),
     ("prl", "the divergence that follows is taken off, whatever the others are"),
     ("prorag", "steps are compared with the tokens of the group"),
     ("pure", "whitening compares with the mean of the batch"),
+    ("r3_rag", CRITIC),
+    ("r3l", ALONE_RAW),
+    ("ragen", CRITIC),
     ("red", CRITIC),
     ("reft", CRITIC),
     ("reinforce", "nothing is subtracted from the return"),
@@ -46,24 +61,34 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("rlvr_schedule", ALONE_RAW),
     ("rto", CRITIC),
     ("scar", CRITIC),
+    ("score_two_attempt", "nothing is subtracted from the reward of an attempt"),
     ("shapley", WITHOUT_AGENT),
+    ("siop", "turns are compared with the other turns of the group"),
     ("sotopia_rl", "utterances of a turn are compared with each other"),
+    ("spa_rl", CRITIC),
     ("spae", "steps are compared with those of the batch"),
+    ("spo", SAMPLED),
     ("step_reinforce", "steps are compared with the other steps of the group"),
+    ("target_decoupling", CRITIC),
     ("text2grad", CRITIC),
     ("tir_optimal_token_baseline", OPTIMAL),
     ("tp_grpo", "a thought that disagrees with the outcome is corrected, whatever the others are"),
+    ("turn_ppo", CRITIC),
     ("ucas", "confident tokens get a small penalty, whatever the others are"),
+    ("vgpo", "the value itself is left where a group has no variance"),
+    ("vineppo", SAMPLED),
     ("vsrm", CRITIC),
     ("webstar", "steps are weighed by their judgements, not against the group"),
 ];
 const ALONE_RAW: &str = "one rollout alone keeps its score, as in the reference";
 const WITHOUT_AGENT: &str = "the rollout is compared with itself without the agent";
 const CRITIC: &str = "the critic's values are the baseline";
+const SAMPLED: &str = "values of continuations that were sampled along the rollout are the baseline";
 const OPTIMAL: &str = "one rollout alone keeps its return; eps keeps the baseline of equal ones from theirs";
 
 /// Recipes that look at tokens of the environment: recipe, column, why.
 const READS_ENVIRONMENT: &[(&str, &str, &str)] = &[
+    ("appo", "token_rewards", "rewards at all tokens are the rollout's, as in the reference"),
     ("tempo", "token_ids", "rollouts part where the environment answers differently"),
     (
         "ucas",

@@ -174,6 +174,14 @@ fn r3l() {
 }
 
 #[test]
+fn score_two_attempt() {
+    for stage in [1, 2] {
+        let settings = [("stage", stage.into()), ("beta1", 0.3.into()), ("beta2", 0.2.into())];
+        agrees(objective("score_two_attempt", &settings).as_ref(), &batch(), By::Logprobs, value);
+    }
+}
+
+#[test]
 fn regressions() {
     let sarm = objective("sarm", &[]);
     let columns = with(batch(), "step_progress_deltas", 75, 8);

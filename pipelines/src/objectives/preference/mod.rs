@@ -1,6 +1,7 @@
 //! Objectives on pairs or groups of rollouts of which some are preferred.
 
 pub mod aft;
+pub mod bradley_terry_ties;
 pub mod dpo;
 pub mod flow_dpo;
 pub mod helpsteer2_steerlm2;
@@ -22,6 +23,7 @@ use super::NamedObjective;
 /// In alphabetical order.
 pub const PREFERENCE: &[&NamedObjective] = &[
     &aft::AFT,
+    &bradley_terry_ties::BRADLEY_TERRY_TIES,
     &dpo::DPO,
     &flow_dpo::FLOW_DPO,
     &helpsteer2_steerlm2::HELPSTEER2_STEERLM2,
@@ -39,6 +41,7 @@ pub const PREFERENCE: &[&NamedObjective] = &[
 /// What is known of each one's source, and where it deviates.
 pub const FIDELITY: &[(&str, &str)] = &[
     ("aft", aft::FIDELITY),
+    ("bradley_terry_ties", bradley_terry_ties::FIDELITY),
     ("dpo", dpo::FIDELITY),
     ("flow_dpo", flow_dpo::FIDELITY),
     ("helpsteer2_steerlm2", helpsteer2_steerlm2::FIDELITY),

@@ -353,3 +353,26 @@ fn the_order_of_pairs_does_not_matter_beyond_rounding() {
     close(forwards.value, backwards.value);
     all_close(&forwards.logprobs, &backwards.logprobs);
 }
+
+#[test]
+fn the_numbers_of_preferences_with_ties() {
+    let mut columns = batch();
+    columns.pairs = vec![Pair::new(0, 1)];
+    columns.signals.insert("scores".into(), vec![0.7, -0.3, 0.0, 0.0, 0.0]);
+    let loss = |columns: &Columns| loss_of("bradley_terry_ties", &[])(columns);
+    close(loss(&columns).value, 1.043591778);
+    columns.signals.insert("pair_ties".into(), vec![1.0]);
+    close(loss(&columns).value, 0.545970888);
+    // The probabilities of the three outcomes add up to 1.
+    let tied = (-loss(&columns).value).exp();
+    close(tied, 0.579279095);
+    columns.signals.insert("pair_ties".into(), vec![0.0]);
+    let won = (-loss(&columns).value).exp();
+    columns.pairs = vec![Pair::new(1, 0)];
+    let lost = (-loss(&columns).value).exp();
+    close(won + lost + tied, 1.0);
+    columns.pairs = vec![Pair::new(0, 1), Pair::new(3, 2)];
+    columns.signals.insert("pair_ties".into(), vec![0.0, 1.0]);
+    columns.signals.insert("scores".into(), vec![0.7, -0.3, 0.2, 0.5, 0.0]);
+    crate::objectives::finite_differences::signal("bradley_terry_ties", "scores", &columns, loss);
+}

@@ -5,6 +5,7 @@ mod adactrl;
 mod adora;
 mod b_star;
 mod brpo;
+mod guide;
 mod h1;
 mod knapsack_rl;
 mod light_if;
@@ -27,6 +28,7 @@ pub const RECIPES: &[&Recipe] = &[
     &adora::ADORA,
     &b_star::B_STAR,
     &brpo::BRPO,
+    &guide::GUIDE,
     &h1::H1,
     &knapsack_rl::KNAPSACK_RL,
     &light_if::LIGHT_IF,

@@ -2,9 +2,11 @@
 
 mod anytime;
 mod groups;
+mod hints;
 mod likelihoods;
 mod rewards;
 mod schedules;
+mod selected_data;
 mod selection;
 mod signs;
 mod subproblems;

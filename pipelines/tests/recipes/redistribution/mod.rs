@@ -1,4 +1,5 @@
 //! Recipes of the family `redistribution`.
 
 mod dense;
+mod robots;
 mod sweet_rl;

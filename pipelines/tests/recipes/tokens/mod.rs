@@ -4,6 +4,7 @@ mod attention;
 mod batches;
 mod oreal;
 mod process;
+mod prompts;
 mod shaping;
 mod steps;
 

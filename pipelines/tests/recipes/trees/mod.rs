@@ -1,3 +1,8 @@
 //! Recipes of the family `trees`.
 
+mod a3;
+mod appo;
+mod nodes;
+mod slate;
 mod tempo;
+mod values;
