@@ -26,6 +26,7 @@ pub use judges::{JUDGES, JudgeDefinition, find_judge, make_judges};
 pub use memory::{Earlier, InMemory};
 pub use objectives::{NamedObjective, OBJECTIVES, find_objective};
 pub use parameters::{Parameter, Parameters};
+pub use parts::written::try_reward;
 pub use ready::Ready;
 pub use recipe::{Fidelity, Kind, Plan, Recipe};
 pub use recipes::{RECIPES, find, recipes};

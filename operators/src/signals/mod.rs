@@ -10,10 +10,13 @@ mod macro_actions;
 mod next_rollouts;
 mod prefix_tree;
 mod probes;
+mod return_decomposition;
 mod rubric_graph;
 mod state_groups;
+mod step_vectors;
 mod test_densities;
 mod texts;
+mod variance_segments;
 
 pub use align_words::{AlignWords, Aligned};
 pub use attention::{AttentionFlow, AttentionInfluence, AttentionLookBack};
@@ -25,9 +28,11 @@ pub use macro_actions::{MacroActions, Termination};
 pub use next_rollouts::NextRollouts;
 pub use prefix_tree::PrefixTree;
 pub use probes::Probes;
+pub use return_decomposition::ReturnDecomposition;
 pub use rubric_graph::{RubricGraph, connected_rubrics};
 pub use state_groups::StateGroups;
 pub use test_densities::TestDensities;
+pub use variance_segments::VarianceSegments;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{Field, Schema};

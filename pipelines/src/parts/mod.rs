@@ -12,3 +12,4 @@ pub mod shaped;
 pub mod steps;
 pub mod votes;
 pub mod whitening;
+pub mod written;
