@@ -1,8 +1,11 @@
 //! Shaped rewards: recipes of kind `reward`, whose result other recipes read, and recipes that compare a
 //! shaped reward in its group.
 
+pub mod avar;
 pub mod c2;
 pub mod carr;
+pub mod descore;
+pub mod editscore;
 pub mod edualign;
 pub mod goal_conditioned_rm;
 pub mod kl_in_reward;
@@ -13,19 +16,26 @@ pub mod openrubrics;
 pub mod overlong_penalty;
 pub mod pagellm;
 pub mod par;
+pub mod pit;
+pub mod promptecho;
 pub mod promptenhancer;
 pub mod reg4rec;
 pub mod resume_grpo;
+pub mod rewarddance;
 pub mod searchllm;
 pub mod thoth;
 pub mod truncated_reward;
+pub mod unsupervised_perceptual_rewards;
 
 use crate::recipe::Recipe;
 
 /// The recipes of the family, in alphabetical order.
 pub const RECIPES: &[&Recipe] = &[
+    &avar::AVAR,
     &c2::C2,
     &carr::CARR,
+    &descore::DESCORE,
+    &editscore::EDITSCORE,
     &edualign::EDUALIGN,
     &goal_conditioned_rm::GOAL_CONDITIONED_RM,
     &kl_in_reward::KL_IN_REWARD,
@@ -36,10 +46,14 @@ pub const RECIPES: &[&Recipe] = &[
     &overlong_penalty::OVERLONG_PENALTY,
     &pagellm::PAGELLM,
     &par::PAR,
+    &pit::PIT,
+    &promptecho::PROMPTECHO,
     &promptenhancer::PROMPTENHANCER,
     &reg4rec::REG4REC,
     &resume_grpo::RESUME_GRPO,
+    &rewarddance::REWARDDANCE,
     &searchllm::SEARCHLLM,
     &thoth::THOTH,
     &truncated_reward::TRUNCATED_REWARD,
+    &unsupervised_perceptual_rewards::UNSUPERVISED_PERCEPTUAL_REWARDS,
 ];
