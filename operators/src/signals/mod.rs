@@ -6,6 +6,7 @@ mod balance_threshold;
 mod component_alignment;
 mod discriminant;
 mod gather;
+mod given_tree;
 mod macro_actions;
 mod next_rollouts;
 mod prefix_tree;
@@ -16,7 +17,12 @@ mod state_groups;
 mod step_vectors;
 mod test_densities;
 mod texts;
+<<<<<<< HEAD
 mod variance_segments;
+=======
+mod trajectory_graph;
+mod tree_columns;
+>>>>>>> main
 
 pub use align_words::{AlignWords, Aligned};
 pub use attention::{AttentionFlow, AttentionInfluence, AttentionLookBack};
@@ -24,6 +30,7 @@ pub use balance_threshold::BalanceThreshold;
 pub use component_alignment::{Component, ComponentAlignment, aligned, longest_common};
 pub use discriminant::Discriminant;
 pub use gather::{GatherSignals, Known, Rows, Told, whole_iteration};
+pub use given_tree::GivenTree;
 pub use macro_actions::{MacroActions, Termination};
 pub use next_rollouts::NextRollouts;
 pub use prefix_tree::PrefixTree;
@@ -32,7 +39,11 @@ pub use return_decomposition::ReturnDecomposition;
 pub use rubric_graph::{RubricGraph, connected_rubrics};
 pub use state_groups::StateGroups;
 pub use test_densities::TestDensities;
+<<<<<<< HEAD
 pub use variance_segments::VarianceSegments;
+=======
+pub use trajectory_graph::TrajectoryGraph;
+>>>>>>> main
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{Field, Schema};

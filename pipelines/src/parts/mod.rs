@@ -11,6 +11,7 @@ pub mod reward;
 pub mod shaped;
 pub mod stages;
 pub mod steps;
+pub mod tree;
 pub mod votes;
 pub mod whitening;
 pub mod written;

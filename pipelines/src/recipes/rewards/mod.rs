@@ -4,6 +4,7 @@
 pub mod avar;
 pub mod c2;
 pub mod carr;
+pub mod deep_research_survey;
 pub mod descore;
 pub mod editscore;
 pub mod edualign;
@@ -34,6 +35,7 @@ pub const RECIPES: &[&Recipe] = &[
     &avar::AVAR,
     &c2::C2,
     &carr::CARR,
+    &deep_research_survey::DEEP_RESEARCH_SURVEY,
     &descore::DESCORE,
     &editscore::EDITSCORE,
     &edualign::EDUALIGN,
