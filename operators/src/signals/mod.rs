@@ -7,6 +7,7 @@ mod component_alignment;
 mod discriminant;
 mod gather;
 mod given_tree;
+mod leaf_pairs;
 mod macro_actions;
 mod next_rollouts;
 mod prefix_tree;
@@ -17,12 +18,9 @@ mod state_groups;
 mod step_vectors;
 mod test_densities;
 mod texts;
-<<<<<<< HEAD
-mod variance_segments;
-=======
 mod trajectory_graph;
 mod tree_columns;
->>>>>>> main
+mod variance_segments;
 
 pub use align_words::{AlignWords, Aligned};
 pub use attention::{AttentionFlow, AttentionInfluence, AttentionLookBack};
@@ -31,6 +29,7 @@ pub use component_alignment::{Component, ComponentAlignment, aligned, longest_co
 pub use discriminant::Discriminant;
 pub use gather::{GatherSignals, Known, Rows, Told, whole_iteration};
 pub use given_tree::GivenTree;
+pub use leaf_pairs::LeafPairs;
 pub use macro_actions::{MacroActions, Termination};
 pub use next_rollouts::NextRollouts;
 pub use prefix_tree::PrefixTree;
@@ -39,11 +38,8 @@ pub use return_decomposition::ReturnDecomposition;
 pub use rubric_graph::{RubricGraph, connected_rubrics};
 pub use state_groups::StateGroups;
 pub use test_densities::TestDensities;
-<<<<<<< HEAD
-pub use variance_segments::VarianceSegments;
-=======
 pub use trajectory_graph::TrajectoryGraph;
->>>>>>> main
+pub use variance_segments::VarianceSegments;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{Field, Schema};

@@ -5,8 +5,9 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type};
 use std::sync::Arc;
 
-use crate::credit::{STEP, Unit, provider};
-use crate::{Error, Place, Result};
+use super::texts::{column, wrong};
+use crate::credit::{STEP, Unit};
+use crate::{Error, Result};
 
 /// A column with one list of numbers per step.
 pub(super) struct StepVectors<'a> {
@@ -24,14 +25,8 @@ impl<'a> StepVectors<'a> {
     /// # Errors
     /// A column that is missing, or not of lists of numbers in lists.
     pub(super) fn of(operator: &str, unit: &'a Unit, name: &'a str) -> Result<Self> {
-        let rows = unit.list(name).ok_or_else(|| Error::MissingSignal {
-            recipe: operator.to_owned(),
-            signal: name.to_owned(),
-            hint: provider(name).to_owned(),
-        })?;
-        let shape = || {
-            Error::data(Place::default().column(name), "is not one list of numbers per step", "a list each")
-        };
+        let rows = column(unit, operator, name)?;
+        let shape = || wrong(name, "hold one list of numbers per step");
         let vectors = rows.values().as_list_opt::<i32>().ok_or_else(shape)?.clone();
         if !vectors.values().data_type().is_numeric() {
             return Err(shape());
@@ -49,13 +44,13 @@ impl<'a> StepVectors<'a> {
         if self.rows.is_null(row) {
             return Ok(None);
         }
-        let wrong = |message: String| {
+        let bad = |message: String| {
             Error::data(self.unit.place(row, self.name), message, "give every step a vector of one length")
         };
         let first = self.rows.value_offsets()[row] as usize;
         let (got, steps) = (self.rows.value_length(row) as usize, self.steps[row + 1] - self.steps[row]);
         if got != steps {
-            return Err(wrong(format!("has {got} vectors for {steps} steps")));
+            return Err(bad(format!("has {got} vectors for {steps} steps")));
         }
         let mut width = None;
         let vector = |at: usize| {
@@ -69,7 +64,7 @@ impl<'a> StepVectors<'a> {
             if let Some(vector) = vector
                 && *width.get_or_insert(vector.len()) != vector.len()
             {
-                return Err(wrong(format!("the vector of step {step} has {} numbers", vector.len())));
+                return Err(bad(format!("the vector of step {step} has {} numbers", vector.len())));
             }
         }
         Ok(Some(vectors))

@@ -9,6 +9,7 @@ pub mod quantile;
 pub mod returns;
 pub mod reward;
 pub mod shaped;
+pub mod siblings;
 pub mod stages;
 pub mod steps;
 pub mod tree;

@@ -21,6 +21,10 @@ const NULL_RULES: &[(&str, &str, &str)] = &[
         "null on tasks without a rubric, where the rubric is no part of the reward",
     ),
     ("d3s", "token_entropies", "a token without an entropy is never among the greatest"),
+    ("editscore", "pass_artifact_scores", UNREAD),
+    ("editscore", "pass_naturalness_scores", UNREAD),
+    ("editscore", "pass_preservation_scores", UNREAD),
+    ("editscore", "pass_success_scores", UNREAD),
     ("evoenv", "instance_id", "null for generators; a solver without one is compared in its group"),
     ("evoenv", "pass_rate", "null where the environment failed a gate: it is not admitted"),
     ("evoenv", "reward", "generators are rewarded by their environment, not by an outcome"),
@@ -29,6 +33,11 @@ const NULL_RULES: &[(&str, &str, &str)] = &[
     ("genac", "segment_answers", "an answer that cannot be read is worth what the one before was"),
     ("grounded_prm", "step_verdicts", "a verdict that the tool failed to give counts for nothing"),
     ("hicra", "token_planning", "without planning tokens it is GRPO"),
+    (
+        "oni",
+        "step_message_labels",
+        "a message that was not labelled yet waits in the queue and earns nothing, as in the reference",
+    ),
     ("oreal", "reward", "a rollout without a reward counts as incorrect, as in the reference"),
     ("qwenlong_l1", "rule_score", "one verdict that the answer is right decides without the other"),
     ("rl_mle", "step_scores", "null where the action submitted nothing valid, which is a failure"),
@@ -58,6 +67,10 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
         "token_hidden_states",
         "the reward is the value of the last prefix that has a state",
     ),
+    ("editscore", "pass_artifact_scores", UNREAD),
+    ("editscore", "pass_naturalness_scores", UNREAD),
+    ("editscore", "pass_preservation_scores", UNREAD),
+    ("editscore", "pass_success_scores", UNREAD),
     ("hicra", "token_planning", "a token that is not known to plan is amplified as one that does not"),
     ("mm_r5", "positive_documents", "a document without a number is none"),
     ("mm_r5", "ranked_documents", "a document without a number is none"),
@@ -92,6 +105,7 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
     ("webstar", "step_scores", "a step without a judgement has no weight of its own"),
 ];
 const MALFORMED: &str = "nothing counts of a malformed response, so that its verdicts are not missed";
+const UNREAD: &str = "a sub-score that could not be read is the middle of the range, as in the reference";
 const UNPARSED: &str = "a response of which nothing parsed is worth nothing";
 const UNNAMED: &str = "a step without a name there names nothing";
 const UNWEIGHTED: &str = "from there on the rollout has no weight in the baseline; its own returns are known";

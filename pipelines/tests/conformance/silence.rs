@@ -11,11 +11,13 @@ use crate::support::{Failures, Given, replaced, subjects, words};
 
 /// Recipes that give equal rollouts an advantage: they compare with something else than the group.
 const NOT_RELATIVE: &[(&str, &str)] = &[
+    ("adakd", "the teacher is what the policy is compared with"),
     ("adora", ALONE_RAW),
     ("b_star", "what is selected is trained on, whatever the others are"),
     ("brpo", "answers are compared with those of the other budgets, slices with earlier ones"),
     ("capo", "tokens are compared with the other tokens of the group"),
     ("clip_and_delta", CRITIC),
+    ("dpo_vs_ppo", CRITIC),
     ("gae", CRITIC),
     ("gdpo", "the sum is whitened over the batch, whose mean it is compared with"),
     ("genac", CRITIC),

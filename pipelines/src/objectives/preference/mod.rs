@@ -18,6 +18,8 @@ pub mod t_reg;
 pub mod tgdpo;
 
 #[cfg(test)]
+mod reward_models;
+#[cfg(test)]
 mod tests;
 
 use super::NamedObjective;

@@ -51,8 +51,9 @@ impl Term for PairTerm {
         let (first, second) =
             (columns.rollout_signal("first_scores")?, columns.rollout_signal("second_scores")?);
         let preference = columns.rollout_signal("preference")?;
-        let preferring: Vec<usize> =
-            (0..columns.rollouts()).filter(|&rollout| preference[rollout] != 0.0).collect();
+        let has =
+            |rollout: usize| preference[rollout] != 0.0 && columns.range(rollout).any(|t| columns.mask[t]);
+        let preferring: Vec<usize> = (0..columns.rollouts()).filter(|&rollout| has(rollout)).collect();
         let share = 1.0 / preferring.len().max(1) as f64;
         let of = |rollout: usize| sigmoid(preference[rollout].signum(), 0.0, first[rollout], second[rollout]);
         let mean = share * exact(preferring.iter().map(|&rollout| of(rollout).value));

@@ -1,11 +1,11 @@
 //! AVAR: right answers earn more where the response looked at the image.
 
-use meed_operators::credit::{Credit, ROLLOUT, Reduction, signal, when};
+use meed_operators::credit::{Credit, Reduction, signal, when};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::group::GROUP;
-use crate::parts::shaped::credit_of;
+use crate::parts::shaped::{complete, credit_of};
 use crate::parts::steps::indicator;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
@@ -55,9 +55,9 @@ pub const AVAR: Recipe = Recipe {
         let (image, system) = (|| signal("token_image_attention"), || signal("token_system_attention"));
         let eps = parameters.number("attention_eps")?;
         let anchoring = match parameters.text("anchoring")? {
-            "tokens" => (image() / (system() + eps)).reduce(ROLLOUT, Reduction::Mean),
+            "tokens" => complete(image() / (system() + eps), Reduction::Mean, None),
             "total" => {
-                image().reduce(ROLLOUT, Reduction::Sum) / (system().reduce(ROLLOUT, Reduction::Sum) + eps)
+                complete(image(), Reduction::Sum, None) / (complete(system(), Reduction::Sum, None) + eps)
             }
             _ => return Err(parameters.unknown("anchoring", &["tokens", "total"])),
         };

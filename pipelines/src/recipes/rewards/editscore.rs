@@ -5,7 +5,8 @@ use meed_operators::credit::{Credit, Expr, ROLLOUT, Reduction, signal, when};
 
 use crate::inputs::{Input, Of, items};
 use crate::parameters::{Parameter, Parameters, parameter};
-use crate::parts::shaped::{credit_of, group_with};
+use crate::parts::group::group_advantage;
+use crate::parts::shaped::group_with;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const JUDGE: &str =
@@ -66,7 +67,7 @@ pub const EDITSCORE: Recipe = Recipe {
     inputs: &[INPUTS],
     parameters: &[PARAMETERS, &group_with("0", "1e-8")],
     plan: |parameters| {
-        let least = |a: &str, b: &str| Ok(scaled(parameters, a)?.min(scaled(parameters, b)?));
+        let least = |a, b| -> Result<Expr> { Ok(scaled(parameters, a)?.min(scaled(parameters, b)?)) };
         let mean = |x: Expr| x.reduce(ROLLOUT, Reduction::Mean);
         let (consistency, quality) = (|| signal("pass_consistency"), || signal("pass_quality"));
         let overall = match parameters.text("average")? {
@@ -77,7 +78,12 @@ pub const EDITSCORE: Recipe = Recipe {
         let credit = Credit::new()
             .define("pass_consistency", least("pass_success_scores", "pass_preservation_scores")?)
             .define("pass_quality", least("pass_naturalness_scores", "pass_artifact_scores")?);
-        credit_of(parameters, credit, overall).map(Into::into)
+        let advantage = group_advantage(parameters, signal("rewards"))?;
+        let bounded = match parameters.optional_number("clamp")? {
+            Some(bound) => advantage.clamp(-bound, bound),
+            None => advantage,
+        };
+        Ok(credit.define("rewards", overall).advantage(bounded).into())
     },
     ..ADVANTAGE
 };

@@ -1,9 +1,11 @@
 //! Recipes of the family `rewards`.
 
 mod gates;
+mod likelihoods;
 mod protocols;
 mod rankings;
 mod references;
+mod stages;
 mod states;
 mod sums;
 mod verdicts;

@@ -2,6 +2,7 @@
 
 mod attention;
 mod batches;
+mod distillation;
 mod oreal;
 mod shaping;
 mod steps;

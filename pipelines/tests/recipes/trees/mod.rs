@@ -1,3 +1,4 @@
 //! Recipes of the family `trees`.
 
+mod pairs;
 mod tempo;
