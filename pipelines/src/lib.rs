@@ -29,5 +29,5 @@ pub use parameters::{Parameter, Parameters};
 pub use parts::written::try_reward;
 pub use ready::Ready;
 pub use recipe::{Fidelity, Kind, Plan, Recipe};
-pub use recipes::tokens::adakd::Focus;
+pub use recipes::tokens::adakd::TokenFocus;
 pub use recipes::{RECIPES, find, recipes};

@@ -99,3 +99,24 @@ impl LeafPairs {
         (path != other).then(|| path.iter().zip(other).take_while(|(a, b)| a == b).count())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn two_leaves_part_below_what_both_pass(
+            path in prop::collection::vec(0i64..3, 0..5), other in prop::collection::vec(0i64..3, 0..5),
+        ) {
+            let depth = LeafPairs::depth(&path, &other);
+            prop_assert_eq!(depth, LeafPairs::depth(&other, &path));
+            prop_assert_eq!(depth.is_none(), path == other);
+            if let Some(depth) = depth {
+                prop_assert_eq!(&path[..depth], &other[..depth]);
+                prop_assert_ne!(path.get(depth), other.get(depth));
+            }
+        }
+    }
+}

@@ -127,21 +127,28 @@ impl ReturnDecomposition {
     /// # Errors
     /// Numbers that are not finite.
     pub fn fit(samples: &[(Vec<f64>, f64)], ridge: f64) -> Result<Vec<f64>> {
+        let undecided = || {
+            Error::usage(
+                "the step factors of the iteration have no finite decoder",
+                "leave out factors that are not finite numbers of moderate size",
+            )
+        };
+        let mut numbers = samples.iter().flat_map(|(factors, target)| factors.iter().chain([target]));
+        if !numbers.all(|x| x.is_finite()) {
+            return Err(undecided());
+        }
         let width = samples.first().map_or(0, |(factors, _)| factors.len());
+        if width == 0 {
+            return Ok(Vec::new());
+        }
         let factors = DMatrix::from_fn(samples.len(), width, |row, column| samples[row].0[column]);
         let targets = DVector::from_iterator(samples.len(), samples.iter().map(|(_, target)| *target));
         let normal = factors.transpose() * &factors + DMatrix::identity(width, width) * ridge;
         let sides = factors.transpose() * targets;
-        let solved = normal.svd(true, true).solve(&sides, 1e-12);
-        match solved {
-            Ok(weights) if weights.iter().all(|weight| weight.is_finite()) => {
-                Ok(weights.iter().copied().collect())
-            }
-            _ if width == 0 => Ok(Vec::new()),
-            _ => Err(Error::usage(
-                "the step factors of the iteration have no finite decoder",
-                "leave out factors that are not finite numbers of moderate size",
-            )),
+        let weights = normal.svd(true, true).solve(&sides, 1e-12).map_err(|_| undecided())?;
+        match weights.iter().all(|weight| weight.is_finite()) {
+            true => Ok(weights.iter().copied().collect()),
+            false => Err(undecided()),
         }
     }
 }
@@ -156,6 +163,7 @@ mod tests {
         let weights = ReturnDecomposition::fit(&samples, 1e-9).unwrap();
         assert!((weights[0] - 0.5).abs() < 1e-8 && weights[1].abs() < 1e-12, "{weights:?}");
         assert_eq!(ReturnDecomposition::fit(&[], 0.0).unwrap(), [0.0; 0]);
+        assert!(ReturnDecomposition::fit(&[(vec![f64::INFINITY], 1.0)], 0.0).is_err());
     }
 
     #[test]

@@ -86,11 +86,12 @@ mod tests {
         )
         .unwrap();
         for (got, wanted) in gradient.iter().zip([0.2690621985, -0.2690621985]) {
-            assert!((got - wanted).abs() < 1e-9, "{gradient:?}");
+            // The section's own last two digits are those of a rounded optimum.
+            assert!((got - wanted).abs() < 1e-8, "{gradient:?}");
         }
         let outer = |first: f64| 1.0 / (1.0 + (-optimum([first, phi[1]])).exp());
         let difference = (outer(phi[0] + 1e-5) - outer(phi[0] - 1e-5)) / 2e-5;
-        assert!((gradient[0] - difference).abs() < 1e-8);
+        assert!((gradient[0] - difference).abs() < 1e-9);
     }
 
     #[test]

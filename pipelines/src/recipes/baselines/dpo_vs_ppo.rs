@@ -7,6 +7,7 @@ use crate::parameters::{Parameter, parameter};
 use crate::parts::dense::{ESTIMATE, estimated};
 use crate::parts::whitening::{WHITEN_ON, WHITENING};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
+use crate::recipes::process::inputs::TOKEN_VALUES;
 
 const INPUTS: &[Input] = &[
     input(
@@ -15,12 +16,7 @@ const INPUTS: &[Input] = &[
         "whether the response ends with the end-of-sequence token",
         "the sampler, or an import that carries it",
     ),
-    input(
-        "token_values",
-        Of::Number,
-        "value of the prefix before each token",
-        "a critic provides values: train with a value model, or import rollouts that carry them",
-    ),
+    TOKEN_VALUES,
 ];
 
 const PARAMETERS: &[Parameter] = &[

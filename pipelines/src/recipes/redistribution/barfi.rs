@@ -2,6 +2,7 @@
 
 use meed_operators::credit::{Credit, return_to_go, signal};
 
+use super::inputs::STEP_REWARDS;
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::shaped::weighted_sum;
@@ -14,7 +15,7 @@ const INPUTS: &[Input] = &[
         "output of the learned reward function for each step; read where its weight is not 0",
         "a small network that the outer loop trains",
     ),
-    input("step_rewards", Of::Number, "the primary reward of each step", "an environment, on import"),
+    STEP_REWARDS,
     input(
         "step_auxiliary_rewards",
         Of::Number,

@@ -4,13 +4,14 @@ use meed_operators::credit::{
     Credit, Level, Reduction, STEP, index, index_within, minimum, rollout, signal, trainable,
 };
 
+use super::inputs::STEP_REWARDS;
 use crate::inputs::{Input, Of, input, pairs};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::steps::indicator;
 use crate::recipe::{Fidelity, REWARD, Recipe};
 
 const INPUTS: &[Input] = &[
-    input("step_rewards", Of::Number, "reward of the environment at each step", "an environment, on import"),
+    STEP_REWARDS,
     pairs(
         "step_subgoal_hits",
         Of::Flag,

@@ -4,6 +4,7 @@ pub mod auto_mc_reward;
 pub mod barfi;
 pub mod calm;
 pub mod dqc;
+mod inputs;
 pub mod lare;
 pub mod oni;
 pub mod text2reward;

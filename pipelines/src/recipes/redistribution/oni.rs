@@ -5,13 +5,14 @@ use meed_operators::credit::{
     Credit, Expr, STEP, history, index, mean, rank, rollout, signal, std, text, when,
 };
 
+use super::inputs::STEP_REWARDS;
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::steps::indicator;
 use crate::recipe::{Fidelity, REWARD, Recipe};
 
 const INPUTS: &[Input] = &[
-    input("step_rewards", Of::Number, "reward of the environment at each step", "an environment, on import"),
+    STEP_REWARDS,
     input(
         "step_messages",
         Of::Text,

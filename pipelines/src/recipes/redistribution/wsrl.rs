@@ -4,12 +4,13 @@ use meed_operators::credit::{
     Credit, Level, Reduction, STEP, index, progress, random, rank, rollout, signal, trainable, when,
 };
 
+use super::inputs::STEP_REWARDS;
 use crate::inputs::{Input, Of, input, pairs};
 use crate::parameters::{Parameter, parameter};
 use crate::recipe::{Fidelity, REWARD, Recipe};
 
 const INPUTS: &[Input] = &[
-    input("step_rewards", Of::Number, "reward of the environment at each step", "an environment, on import"),
+    STEP_REWARDS,
     input("step_dones", Of::Flag, "whether the episode ended with the step", "an environment, on import"),
     pairs(
         "step_critic_next_values",

@@ -8,6 +8,7 @@ use crate::parts::group::GROUP;
 use crate::parts::shaped::{complete, credit_of};
 use crate::parts::steps::indicator;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
+use crate::recipes::process::inputs::FORMAT_OK;
 
 const ATTENTION: &str =
     "a forward pass over the rollout that sums attention over heads, layers and those tokens";
@@ -20,12 +21,7 @@ const INPUTS: &[Input] = &[
         ATTENTION,
     ),
     input("token_system_attention", Of::Share, "attention of each token to the system prompt", ATTENTION),
-    input(
-        "format_ok",
-        Of::Flag,
-        "whether the response has the required format",
-        "the judge `regex`, bound with --set format_ok=<signal>",
-    ),
+    FORMAT_OK,
 ];
 
 const PARAMETERS: &[Parameter] = &[

@@ -8,6 +8,7 @@ use crate::parts::group::GROUP;
 use crate::parts::shaped::{complete, credit_of};
 use crate::parts::steps::indicator;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
+use crate::recipes::process::inputs::FORMAT_OK;
 
 const INPUTS: &[Input] = &[
     items(
@@ -16,12 +17,7 @@ const INPUTS: &[Input] = &[
         "whether the judge's verdict on each sub-dimension is the label",
         "compare the verdicts with the labels of the pair",
     ),
-    input(
-        "format_ok",
-        Of::Flag,
-        "whether the judgement has the required format",
-        "the judge `regex`, bound with --set format_ok=<signal>",
-    ),
+    FORMAT_OK,
     input("characters", Of::Count, "length of the judgement in characters", "count them on import"),
 ];
 

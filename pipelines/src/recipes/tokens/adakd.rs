@@ -16,7 +16,11 @@ const INPUTS: &[Input] = &[input(
 )];
 
 const PARAMETERS: &[Parameter] = &[
-    parameter("ratio", "0.5", "share of the batch's tokens that are trained on; Focus moves it by the loss"),
+    parameter(
+        "ratio",
+        "0.5",
+        "share of the batch's tokens that are trained on; TokenFocus moves it by the loss",
+    ),
     parameter("temperature", "1.0", "temperature of a token of median difficulty"),
     parameter("scale", "0.5", "how far temperatures move with difficulty"),
 ];
@@ -25,7 +29,7 @@ const PARAMETERS: &[Parameter] = &[
 /// `token_temperatures = T exp(-scale tanh(ln(s / median)))` with the median of the chosen: low where it is hard.
 ///
 /// The advantage is that of on-policy distillation, the teacher's log-probability less the student's; a loss over
-/// distributions reads the temperatures. [`Focus`] moves the ratio from iteration to iteration.
+/// distributions reads the temperatures. [`TokenFocus`] moves the ratio from iteration to iteration.
 pub const ADAKD: Recipe = Recipe {
     name: "adakd",
     title: "distillation on the hardest tokens, with temperatures by inverse difficulty",
@@ -59,8 +63,8 @@ pub const ADAKD: Recipe = Recipe {
 /// than `tolerance` narrows it, one that rose widens it.
 ///
 /// ```
-/// use meed_pipelines::Focus;
-/// let mut focus = Focus { ratio: 0.5, step: 0.1, tolerance: 0.1, anchor: None };
+/// use meed_pipelines::TokenFocus;
+/// let mut focus = TokenFocus { ratio: 0.5, step: 0.1, tolerance: 0.1, anchor: None };
 /// focus.observe(1.0);
 /// focus.observe(0.95);
 /// assert_eq!(focus.ratio, 0.5);
@@ -70,7 +74,7 @@ pub const ADAKD: Recipe = Recipe {
 /// assert!((focus.ratio - 0.495).abs() < 1e-12);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Focus {
+pub struct TokenFocus {
     /// The share, from 0.1 to 1.
     pub ratio: f64,
     /// By what share of itself it moves.
@@ -81,7 +85,7 @@ pub struct Focus {
     pub anchor: Option<f64>,
 }
 
-impl Focus {
+impl TokenFocus {
     /// Takes in the running mean of the loss.
     pub fn observe(&mut self, loss: f64) {
         let Some(anchor) = self.anchor else {
