@@ -73,8 +73,8 @@ impl AddSignals for LeafPairs {
         for group in unit.groups().windows(2) {
             for row in group[0]..group[1] {
                 let own = leaves[row].as_ref();
-                for other in row + 1..group[1] {
-                    let (Some((path, _)), Some((rival, value))) = (own, &leaves[other]) else {
+                for (other, leaf) in leaves.iter().enumerate().take(group[1]).skip(row + 1) {
+                    let (Some((path, _)), Some((rival, value))) = (own, leaf) else {
                         continue;
                     };
                     let Some(depth) = Self::depth(path, rival) else {

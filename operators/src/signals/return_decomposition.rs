@@ -30,6 +30,9 @@ pub struct ReturnDecomposition {
     pub ridge: f64,
 }
 
+/// A step's position in its rollout, and its factors.
+type Factors<'a> = (usize, &'a [f64]);
+
 const NAME: &str = "return_decomposition";
 
 impl GatherSignals for ReturnDecomposition {
@@ -112,7 +115,7 @@ impl ReturnDecomposition {
         unit: &Unit,
         vectors: &'a StepVectors<'_>,
         row: usize,
-    ) -> Result<Option<Vec<(usize, &'a [f64])>>> {
+    ) -> Result<Option<Vec<Factors<'a>>>> {
         let (policy, first) = (unit.policy_steps()?, unit.extent(&STEP)?.rows[row]);
         let Some(steps) = vectors.row(row)? else {
             return Ok(None);

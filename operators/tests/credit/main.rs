@@ -18,6 +18,7 @@ mod derived;
 mod edges;
 mod fuzz;
 mod generator;
+mod given_trees;
 mod laws;
 mod naive;
 mod operators;

@@ -62,7 +62,7 @@ impl Checker<'_> {
                     return Err(Error::MissingSignal {
                         recipe: self.recipe.to_owned(),
                         signal: "step_kinds".into(),
-                        hint: "import with steps".into(),
+                        hint: crate::credit::providers::provider("step_kinds").to_owned(),
                     });
                 }
                 self.nested(&STEP, level)?;

@@ -19,6 +19,17 @@ pub fn pair_signal<'a>(columns: &'a Columns, name: &str) -> Result<&'a [f64]> {
     ))
 }
 
+/// The same, where a batch may do without it.
+///
+/// # Errors
+/// A signal of another length.
+pub fn optional_pair_signal<'a>(columns: &'a Columns, name: &str) -> Result<Option<&'a [f64]>> {
+    match columns.signals.contains_key(name) {
+        true => pair_signal(columns, name).map(Some),
+        false => Ok(None),
+    }
+}
+
 /// The weighted mean over the batch's pairs of what a rule makes of the two rollouts' `scores`, a signal with one
 /// value per rollout. The policy has no part in it: the gradient is with respect to the scores.
 ///

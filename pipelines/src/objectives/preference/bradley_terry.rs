@@ -4,7 +4,7 @@ use meed_operators::objectives::preference::sigmoid;
 
 use crate::objectives::NamedObjective;
 use crate::objectives::parts::function::function;
-use crate::objectives::parts::pairs::{over_scores, pair_signal};
+use crate::objectives::parts::pairs::{optional_pair_signal, over_scores};
 
 /// `L = -l log sigmoid(s_w - s_l) - (1 - l) log sigmoid(s_l - s_w)` on the signal `scores`, one per rollout.
 ///
@@ -18,10 +18,7 @@ pub const BRADLEY_TERRY: NamedObjective = NamedObjective {
     parameters: &[],
     build: |_| {
         Ok(function("bradley_terry", |columns| {
-            let labels = match columns.signals.contains_key("pair_labels") {
-                true => Some(pair_signal(columns, "pair_labels")?),
-                false => None,
-            };
+            let labels = optional_pair_signal(columns, "pair_labels")?;
             over_scores(columns, |pair, w, l| {
                 sigmoid(1.0, labels.map_or(0.0, |labels| 1.0 - labels[pair]), w, l)
             })

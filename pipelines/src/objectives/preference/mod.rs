@@ -3,6 +3,7 @@
 pub mod aft;
 pub mod basereward;
 pub mod bradley_terry;
+pub mod bradley_terry_ties;
 pub mod dpo;
 pub mod flow_dpo;
 pub mod helpsteer2_steerlm2;
@@ -14,6 +15,7 @@ pub mod rise;
 pub mod solireward;
 pub mod specs;
 pub mod steporlm;
+pub mod sweet_rl;
 pub mod t_reg;
 pub mod tgdpo;
 
@@ -29,6 +31,7 @@ pub const PREFERENCE: &[&NamedObjective] = &[
     &aft::AFT,
     &basereward::BASEREWARD,
     &bradley_terry::BRADLEY_TERRY,
+    &bradley_terry_ties::BRADLEY_TERRY_TIES,
     &dpo::DPO,
     &flow_dpo::FLOW_DPO,
     &helpsteer2_steerlm2::HELPSTEER2_STEERLM2,
@@ -40,6 +43,7 @@ pub const PREFERENCE: &[&NamedObjective] = &[
     &solireward::SOLIREWARD,
     &specs::SPECS,
     &steporlm::STEPORLM,
+    &sweet_rl::SWEET_RL,
     &t_reg::T_REG,
     &tgdpo::TGDPO,
 ];
@@ -49,6 +53,7 @@ pub const FIDELITY: &[(&str, &str)] = &[
     ("aft", aft::FIDELITY),
     ("basereward", basereward::FIDELITY),
     ("bradley_terry", bradley_terry::FIDELITY),
+    ("bradley_terry_ties", bradley_terry_ties::FIDELITY),
     ("dpo", dpo::FIDELITY),
     ("flow_dpo", flow_dpo::FIDELITY),
     ("helpsteer2_steerlm2", helpsteer2_steerlm2::FIDELITY),
@@ -60,6 +65,7 @@ pub const FIDELITY: &[(&str, &str)] = &[
     ("solireward", solireward::FIDELITY),
     ("specs", specs::FIDELITY),
     ("steporlm", steporlm::FIDELITY),
+    ("sweet_rl", sweet_rl::FIDELITY),
     ("t_reg", t_reg::FIDELITY),
     ("tgdpo", tgdpo::FIDELITY),
 ];

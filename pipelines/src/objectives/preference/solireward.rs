@@ -4,7 +4,7 @@ use meed_operators::objectives::preference::{PairLoss, log_sigmoid, logistic};
 
 use crate::objectives::NamedObjective;
 use crate::objectives::parts::function::function;
-use crate::objectives::parts::pairs::{over_scores, pair_signal};
+use crate::objectives::parts::pairs::{optional_pair_signal, over_scores};
 use crate::parameters::parameter;
 
 /// With `d = s_w - s_l` of the signal `scores`: `-log sigmoid(d - m)` for a winner against a loser, and
@@ -21,10 +21,7 @@ pub const SOLIREWARD: NamedObjective = NamedObjective {
     build: |parameters| {
         let margin = parameters.number("margin")?;
         Ok(function("solireward", move |columns| {
-            let ties = match columns.signals.contains_key("pair_ties") {
-                true => Some(pair_signal(columns, "pair_ties")?),
-                false => None,
-            };
+            let ties = optional_pair_signal(columns, "pair_ties")?;
             over_scores(columns, |pair, w, l| {
                 let ahead = |d: f64| (-log_sigmoid(d - margin), -logistic(margin - d));
                 let won = PairLoss::of_margin(1.0, ahead(w - l));

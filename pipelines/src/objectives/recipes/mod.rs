@@ -19,7 +19,9 @@ pub mod prorag;
 pub mod r3l;
 pub mod rwr;
 pub mod sarm;
+pub mod score_two_attempt;
 pub mod slate;
+pub mod sorl;
 pub mod target_decoupling;
 pub mod text2grad;
 pub mod tsallis;
@@ -47,7 +49,9 @@ pub const RECIPES: &[&NamedObjective] = &[
     &r3l::R3L,
     &rwr::RWR,
     &sarm::SARM,
+    &score_two_attempt::SCORE_TWO_ATTEMPT,
     &slate::SLATE,
+    &sorl::SORL,
     &target_decoupling::TARGET_DECOUPLING,
     &text2grad::TEXT2GRAD,
     &tsallis::TSALLIS,
@@ -74,7 +78,9 @@ pub const FIDELITY: &[(&str, &str)] = &[
     ("r3l", r3l::FIDELITY),
     ("rwr", rwr::FIDELITY),
     ("sarm", sarm::FIDELITY),
+    ("score_two_attempt", score_two_attempt::FIDELITY),
     ("slate", slate::FIDELITY),
+    ("sorl", sorl::FIDELITY),
     ("target_decoupling", target_decoupling::FIDELITY),
     ("text2grad", text2grad::FIDELITY),
     ("tsallis", tsallis::FIDELITY),

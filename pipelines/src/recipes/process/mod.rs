@@ -18,6 +18,8 @@ mod vsrm;
 
 use crate::recipe::Recipe;
 
+pub use inputs::{TOKEN_PRM_LOGPROBS, TOKEN_REF_LOGPROBS, TOKEN_VALUES};
+
 /// The recipes of the family, in alphabetical order.
 pub const RECIPES: &[&Recipe] = &[
     &capo::CAPO,

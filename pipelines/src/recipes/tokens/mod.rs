@@ -9,7 +9,9 @@ mod hicra;
 mod masked_thought;
 mod oreal;
 mod preplan_anchor;
+mod prl;
 mod spae;
+mod spro;
 mod ucas;
 
 use crate::recipe::Recipe;
@@ -25,6 +27,8 @@ pub const RECIPES: &[&Recipe] = &[
     &masked_thought::MASKED_THOUGHT,
     &oreal::OREAL,
     &preplan_anchor::PREPLAN_ANCHOR,
+    &prl::PRL,
     &spae::SPAE,
+    &spro::SPRO,
     &ucas::UCAS,
 ];

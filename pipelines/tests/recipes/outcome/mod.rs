@@ -3,9 +3,11 @@
 mod anytime;
 mod curricula;
 mod groups;
+mod hints;
 mod likelihoods;
 mod rewards;
 mod schedules;
+mod selected_data;
 mod selection;
 mod signs;
 mod subproblems;

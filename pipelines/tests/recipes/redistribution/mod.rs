@@ -1,6 +1,9 @@
 //! Recipes of the family `redistribution`.
 
+mod dense;
+mod robots;
 mod shaping;
+mod sweet_rl;
 mod targets;
 mod written;
 

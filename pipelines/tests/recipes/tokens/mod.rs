@@ -4,6 +4,8 @@ mod attention;
 mod batches;
 mod distillation;
 mod oreal;
+mod process;
+mod prompts;
 mod shaping;
 mod steps;
 
