@@ -87,6 +87,7 @@ impl Part {
 pub const PARTS: &[Part] = &[
     part("ac_flow", Objective, "ac_flow"),
     objective("aft", "aft", Reconstructed),
+    objective("basereward", "basereward", Equations),
     part("alignprop", Function, "meed::operators::objectives::denoising::Truncation"),
     part("alignprop", Function, "meed::operators::objectives::denoising::truncated_gradient"),
     part("b2_diffurl", Schedule, "meed::operators::objectives::denoising::trained_last"),
@@ -186,6 +187,7 @@ pub const PARTS: &[Part] = &[
         "",
     ),
     part("slate", Sampling, "meed::operators::sample::strategy::Slate"),
+    objective("solireward", "solireward", Equations),
     part("spa_rl", Objective, "spa_rl"),
     objective("specs", "specs", Equations),
     part("srum", Objective, "srum"),

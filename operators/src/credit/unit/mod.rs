@@ -227,8 +227,8 @@ impl Unit {
         let outer = self.extent(coarse)?;
         let ranges = if *fine == TOKEN { &outer.spans } else { &outer.parts };
         ranges.clone().ok_or_else(|| match fine {
-            // Turns that are made of steps lie where their steps do.
-            fine if *fine == TOKEN && *coarse == TURN && self.has_columns(&STEP) => Error::data(
+            // Turns are runs of steps, wherever these lie.
+            fine if *fine == TOKEN && *coarse == TURN => Error::data(
                 Place::default().column("step_ends"),
                 "is missing: nothing says which tokens each turn has",
                 "add (or read) the exclusive token offset at which each step ends",
