@@ -96,7 +96,7 @@ fn what_is_no_tree_is_refused() {
     let error = applied(tree(Backup::Max), &wrong).err().expect("an error").to_string();
     assert!(error.contains("r1") && error.contains('3'), "{error}");
     let unknown =
-        list(&[Some(vec![Some(1), None]), Some(vec![Some(1), Some(2)])] as &[Cell<i64>], |values| {
+        list(&[Some(vec![Some(1i64), None]), Some(vec![Some(1), Some(2)])] as &[Cell<i64>], |values| {
             Arc::new(Int64Array::from(values)) as ArrayRef
         });
     let rows = rollouts(&[1.0, 0.0], vec![("step_nodes", unknown)], &[2, 2]);
