@@ -74,9 +74,9 @@ fn a_given_tree_says_where_its_steps_are() {
     assert_eq!(integers(&unit, "step_node_children", 0), [Some(2), Some(0)]);
     assert_eq!(integers(&unit, "step_node_siblings", 2), [Some(2), Some(1)]);
     assert_eq!(numbers(&unit, "step_node_values", 0), [0.5, 1.0]);
-    assert_eq!(numbers(&unit, "step_node_parent_values", 0), [1.0 / 3.0, 0.5]);
+    assert_eq!(numbers(&unit, "step_node_parent_values", 0), [1.0 - 2.0 / 3.0, 0.5]);
     let root = unit.column("tree_value").unwrap().as_primitive::<Float64Type>();
-    assert!(root.iter().all(|value| value == Some(1.0 / 3.0)));
+    assert!(root.iter().all(|value| value == Some(1.0 - 2.0 / 3.0)));
     let rows = node_rows(&unit).unwrap().unwrap();
     let ids: Vec<i64> = rows["node_id"].as_primitive::<Int64Type>().values().to_vec();
     assert_eq!(ids, [1, 2, 3, 4, 5]);
@@ -96,7 +96,7 @@ fn what_is_no_tree_is_refused() {
     let error = applied(tree(Backup::Max), &wrong).err().expect("an error").to_string();
     assert!(error.contains("r1") && error.contains('3'), "{error}");
     let unknown =
-        list(&[Some(vec![Some(1), None]), Some(vec![Some(1), Some(2)])] as &[Cell<i64>], |values| {
+        list(&[Some(vec![Some(1i64), None]), Some(vec![Some(1), Some(2)])] as &[Cell<i64>], |values| {
             Arc::new(Int64Array::from(values)) as ArrayRef
         });
     let rows = rollouts(&[1.0, 0.0], vec![("step_nodes", unknown)], &[2, 2]);
@@ -121,7 +121,7 @@ fn equal_steps_are_one_edge() {
         assert_ne!(edges[0][0], edges[3][0], "{history:?}");
         assert_eq!(integers(&unit, "step_edge_visits", 0), [Some(3), Some(2)]);
         assert_eq!(integers(&unit, "step_edge_targets", 0)[1], Some(-1));
-        assert_eq!(numbers(&unit, "step_edge_values", 1), [2.0 / 3.0, 0.0]);
+        assert_eq!(numbers(&unit, "step_edge_values", 1), [1.0 - 1.0 / 3.0, 0.0]);
         let edges = edge_rows(&unit).unwrap().unwrap();
         assert_eq!(edges.num_rows(), 5);
         assert_eq!(

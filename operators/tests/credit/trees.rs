@@ -28,11 +28,11 @@ fn sequences(seed: u64) -> Vec<Option<Vec<i32>>> {
 /// For each prefix of a sequence: the rollouts that begin with it.
 fn trie(sequences: &[Option<Vec<i32>>]) -> BTreeMap<&[i32], BTreeSet<usize>> {
     let mut trie: BTreeMap<&[i32], BTreeSet<usize>> = BTreeMap::new();
-    for (rollout, tokens) in sequences.iter().enumerate() {
-        for tokens in tokens {
-            for length in 0..=tokens.len() {
-                trie.entry(&tokens[..length]).or_default().insert(rollout);
-            }
+    let known =
+        sequences.iter().enumerate().filter_map(|(rollout, tokens)| Some((rollout, tokens.as_ref()?)));
+    for (rollout, tokens) in known {
+        for length in 0..=tokens.len() {
+            trie.entry(&tokens[..length]).or_default().insert(rollout);
         }
     }
     trie

@@ -1,9 +1,7 @@
 //! Credit of tree nodes that rollouts share.
 
 use meed_operators::Result;
-use meed_operators::credit::{
-    Center, Credit, Expr, Norm, ROLLOUT, Scale, TOKEN, all, members, policy, signal, value, when,
-};
+use meed_operators::credit::{Center, Credit, Expr, Norm, Scale, TOKEN, value, when};
 
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::tree::Tree;
@@ -36,17 +34,6 @@ pub fn among_siblings(parameters: &Parameters, tree: &Tree) -> Result<Norm> {
         once_per: Some(tree.node()),
         ..Norm::group_std(parameters.number("eps")?)
     })
-}
-
-/// How many children the node's parent has, among the rollouts that count.
-pub fn siblings(tree: &Tree) -> Expr {
-    members(tree.value(), tree.by_parent()).once_per(tree.node())
-}
-
-/// How many rollouts that count pass the node; 1 for a node of rollouts that are left out.
-pub fn leaves(tree: &Tree) -> Expr {
-    let passing = members(signal("reward").spread(tree.level()), tree.by_node());
-    passing.once_per(signal("rollout_id")).over(all().only(policy(ROLLOUT))).max(1.0)
 }
 
 /// The plan in which nodes where `trained` is true are trained on, as often as the parameter of [`SHARED`] says.

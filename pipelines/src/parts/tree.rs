@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    By, Credit, Expr, Level, ROLLOUT, STEP, group, mean, minimum, rank, signal, value,
+    By, Credit, Expr, Level, ROLLOUT, STEP, all, group, mean, members, minimum, policy, rank, signal, value,
 };
 use meed_operators::signals::{AddSignals, GivenTree, PrefixTree};
 use meed_operators::tree::Backup;
@@ -78,19 +78,15 @@ impl Tree {
         self.of("depths")
     }
 
-    /// Rollouts that pass it.
+    /// How many rollouts that count pass it; 1 for a node of rollouts that are left out.
     pub fn visits(&self) -> Expr {
-        self.of("visits")
+        let passing = members(value(1.0).spread(self.level()), self.by_node());
+        passing.once_per(signal("rollout_id")).over(all().only(policy(ROLLOUT))).max(1.0)
     }
 
-    /// Number of its children.
-    pub fn children(&self) -> Expr {
-        self.of("children")
-    }
-
-    /// Number of its parent's children, itself among them.
+    /// How many children its parent has, among those with a value that rollouts which count pass.
     pub fn siblings(&self) -> Expr {
-        self.of("siblings")
+        members(self.value(), self.by_parent()).once_per(self.node())
     }
 
     /// Its value.

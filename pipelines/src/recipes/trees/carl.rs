@@ -3,7 +3,7 @@
 use meed_operators::credit::Credit;
 use meed_operators::tree::Backup;
 
-use crate::parts::nodes::{SHARED, credited, siblings};
+use crate::parts::nodes::{SHARED, credited};
 use crate::parts::tree::{TREE, Tree};
 use crate::recipe::{ADVANTAGE, Recipe};
 
@@ -23,7 +23,7 @@ pub const CARL: Recipe = Recipe {
     plan: |parameters| {
         let tree = Tree::new(parameters, "reward", Backup::Children)?;
         let credit = Credit::new().advantage(tree.value() - tree.parent_value());
-        let critical = siblings(&tree).greater(1.0);
+        let critical = tree.siblings().greater(1.0);
         credited(parameters, tree, credit, critical)
     },
     ..ADVANTAGE

@@ -6,7 +6,6 @@ use meed_operators::credit::{
 use meed_operators::tree::Backup;
 
 use crate::parameters::{Parameter, parameter};
-use crate::parts::nodes::leaves;
 use crate::parts::tree::{TREE, Tree};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
@@ -41,7 +40,7 @@ pub const TREERL: Recipe = Recipe {
         let credit = match parameters.text("form")? {
             "paper" => {
                 let compared = 2.0 * tree.value() - tree.root_value() - tree.parent_value();
-                Credit::new().advantage(compared / leaves(&tree).sqrt())
+                Credit::new().advantage(compared / tree.visits().sqrt())
             }
             "code" => as_released(&tree),
             _ => return Err(parameters.unknown("form", &["paper", "code"])),
@@ -65,7 +64,7 @@ fn as_released(tree: &Tree) -> Credit {
         .define("leaf", reward() - leave_one_out(reward(), group()).or_else(reward()))
         .define("leaf_means", tree.mean_below(leaf()))
         .define("center", mean(below(), group()).weighted(tokens))
-        .define("node_values", (below() - signal("center")) / leaves(tree).sqrt())
+        .define("node_values", (below() - signal("center")) / tree.visits().sqrt())
         .define("node_gains", signal("node_values") - parent)
         .advantage(filled + signal("node_values"))
 }

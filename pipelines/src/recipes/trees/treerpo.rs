@@ -3,7 +3,7 @@
 use meed_operators::credit::{Credit, normalize};
 use meed_operators::tree::Backup;
 
-use crate::parts::nodes::{SHARED, SIBLINGS, among_siblings, credited, siblings};
+use crate::parts::nodes::{SHARED, SIBLINGS, among_siblings, credited};
 use crate::parts::tree::{TREE, Tree};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
@@ -23,7 +23,7 @@ pub const TREERPO: Recipe = Recipe {
     plan: |parameters| {
         let tree = Tree::new(parameters, "reward", Backup::Children)?;
         let advantage = normalize(tree.value(), &among_siblings(parameters, &tree)?);
-        let compared = siblings(&tree).greater(1.0);
+        let compared = tree.siblings().greater(1.0);
         credited(parameters, tree, Credit::new().advantage(advantage), compared)
     },
     ..ADVANTAGE

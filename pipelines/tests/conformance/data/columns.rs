@@ -61,7 +61,7 @@ fn whole(column: &str, shape: &Shape, all: &[ColumnInfo]) -> Option<Cell> {
                 }
                 (node + (depth.saturating_sub(15) << 20) as i64) as f64
             };
-            (0..shape.steps.len()).map(|depth| child(depth)).collect()
+            (0..shape.steps.len()).map(child).collect()
         }
         "step_turns" => shape.turns().into_iter().map(|turn| turn as f64).collect(),
         "turns" => shape.turns().last().map_or(0.0, |&last| last as f64 + 1.0).into(),
