@@ -5,7 +5,7 @@ use meed_operators::credit::{
 };
 
 use super::inputs::STEP_REWARDS;
-use crate::inputs::{Input, Of, input, pairs};
+use crate::inputs::{Input, Of, pairs};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::steps::indicator;
 use crate::recipe::{Fidelity, REWARD, Recipe};
