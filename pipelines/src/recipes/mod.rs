@@ -8,7 +8,7 @@ mod outcome;
 mod process;
 mod redistribution;
 mod rewards;
-pub mod tokens;
+pub(crate) mod tokens;
 mod trees;
 mod turns;
 

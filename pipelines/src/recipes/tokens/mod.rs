@@ -1,6 +1,6 @@
 //! Token weights: which tokens of a rollout its outcome is put down to.
 
-pub mod adakd;
+pub(crate) mod adakd;
 mod d3s;
 mod delta_token;
 mod flowtracer;
