@@ -28,6 +28,8 @@ pub use memory::{Earlier, InMemory};
 pub use methods::{Method, methods};
 pub use objectives::{NamedObjective, OBJECTIVES, find_objective};
 pub use parameters::{Parameter, Parameters};
+pub use parts::written::try_reward;
 pub use ready::Ready;
 pub use recipe::{Fidelity, Kind, Plan, Recipe};
+pub use recipes::tokens::adakd::TokenFocus;
 pub use recipes::{RECIPES, find, recipes};

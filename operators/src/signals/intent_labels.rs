@@ -92,20 +92,21 @@ impl AddSignals for IntentLabels {
             states: vec![None; steps.len()],
             actions: vec![None; steps.len()],
         };
+        let path = |row: usize| -> Option<Path> {
+            let (first, past) = (steps.rows[row], steps.rows[row + 1]);
+            let own: Vec<usize> = (first..past).filter(|&step| policy[step]).collect();
+            let texts = texts.row(row)?;
+            let command = |step: &usize| texts.get(step - first).copied().flatten();
+            let commands = own.iter().map(command).collect::<Option<_>>()?;
+            let counts = value.is_valid(row) && untrained.binary_search(&row).is_err();
+            counts.then(|| Path { steps: own, commands, labels: Vec::new() })
+        };
         let mut clusters = Clusters::new()?;
         for group in unit.groups().windows(2) {
-            let mut paths = Vec::new();
-            for row in group[0]..group[1] {
-                let own: Vec<usize> =
-                    (steps.rows[row]..steps.rows[row + 1]).filter(|&step| policy[step]).collect();
-                let commands = texts.row(row).and_then(|texts| {
-                    own.iter().map(|step| texts.get(step - steps.rows[row]).copied().flatten()).collect()
-                });
-                let counts = value.is_valid(row) && untrained.binary_search(&row).is_err();
-                if let Some(commands) = commands.filter(|_| counts) {
-                    taking_part[row] = true;
-                    paths.push(Path { steps: own, commands, labels: Vec::new() });
-                }
+            let known = (group[0]..group[1]).filter_map(|row| Some((row, path(row)?)));
+            let (rows, mut paths): (Vec<usize>, Vec<Path>) = known.unzip();
+            for row in rows {
+                taking_part[row] = true;
             }
             self.label(&mut paths, &mut clusters)?;
             self.decide(&paths, &mut found);

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Builder, ListBuilder};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, Float64Builder, Int64Array, ListArray, ListBuilder,
+};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
 
@@ -23,7 +25,7 @@ pub const MOST_PLAYERS: usize = 16;
 pub enum Coalitions {
     /// Every set of players, in any order: exact values.
     Every,
-    /// Orderings of the players, one after another: each begins with its first coalition, and every next
+    /// Orderings of the players, one after another: each begins with the empty coalition, and every next
     /// one has one player more. Values are the mean of what a player adds (sampled permutations).
     Orderings,
 }
@@ -63,55 +65,87 @@ impl AddSignals for Shapley {
 
     fn apply(&self, unit: &Unit) -> Result<Vec<ArrayRef>> {
         let players = column(unit, self.name(), &self.players)?;
-        let (members, rewards) = (column(unit, self.name(), MEMBERS)?, column(unit, self.name(), REWARDS)?);
-        let inner = members.values().as_list_opt::<i32>().ok_or_else(|| wrong(MEMBERS, "hold lists"))?;
-        let positions = cast(inner.values(), &DataType::Int64)?;
-        let positions = positions.as_primitive::<Int64Type>();
-        let worth = cast(rewards.values(), &DataType::Float64)?;
-        let worth = worth.as_primitive::<Float64Type>();
+        let stored = Stored::new(unit, self.name())?;
         let element = Arc::new(Field::new("element", DataType::Float64, true));
         let mut added = ListBuilder::new(Float64Builder::new()).with_field(element);
         for row in 0..unit.rows() {
-            let known = players.is_valid(row) && members.is_valid(row) && rewards.is_valid(row);
+            let known = players.is_valid(row) && stored.is_valid(row);
             if known {
                 let count = players.value_length(row) as usize;
-                let coalitions = members.value_length(row);
-                if coalitions != rewards.value_length(row) {
-                    return Err(Error::data(
-                        unit.place(row, MEMBERS),
-                        format!("has {coalitions} coalitions, but {} rewards", rewards.value_length(row)),
-                        "every list of a level has the same length",
-                    ));
-                }
-                let at = |offsets: &[i32], i: usize| offsets[i] as usize..offsets[i + 1] as usize;
-                let mut stored = Vec::with_capacity(coalitions as usize);
-                for (set, reward) in at(members.value_offsets(), row).zip(at(rewards.value_offsets(), row)) {
-                    let of_set = at(inner.value_offsets(), set);
-                    let listed = of_set.clone().all(|i| positions.is_valid(i)) && inner.is_valid(set);
-                    let mut set: Vec<usize> = Vec::with_capacity(of_set.len());
-                    for i in of_set.filter(|_| listed) {
-                        let place = usize::try_from(positions.value(i)).ok().filter(|&place| place < count);
-                        set.push(place.ok_or_else(|| {
-                            Error::data(
-                                unit.place(row, MEMBERS),
-                                format!("names player {}, but there are {count}", positions.value(i)),
-                                format!("positions count from 0 in {}", self.players),
-                            )
-                        })?);
+                let values = match stored.row(row).map_err(|what| self.refused(unit, row, &what))? {
+                    None => vec![None; count],
+                    Some(coalitions) => match self.coalitions {
+                        Coalitions::Every => exact_shapley_values(count, &coalitions),
+                        Coalitions::Orderings => sampled_shapley_values(count, &coalitions),
                     }
-                    set.sort_unstable();
-                    set.dedup();
-                    stored.push((set, (listed && worth.is_valid(reward)).then(|| worth.value(reward))));
-                }
-                let values = match self.coalitions {
-                    Coalitions::Every => exact_shapley_values(count, &stored)?,
-                    Coalitions::Orderings => sampled_shapley_values(count, &stored),
+                    .map_err(|error| self.refused(unit, row, &error.to_string()))?,
                 };
                 values.into_iter().for_each(|value| added.values().append_option(value));
             }
             added.append(known);
         }
         Ok(vec![Arc::new(added.finish())])
+    }
+}
+
+impl Shapley {
+    fn refused(&self, unit: &Unit, row: usize, what: &str) -> Error {
+        let hint = format!(
+            "every coalition has one reward and names players by their position in {}, from 0; of more than {MOST_PLAYERS} players store sampled orderings",
+            self.players
+        );
+        Error::data(unit.place(row, MEMBERS), what, hint)
+    }
+}
+
+/// The stored coalitions of a unit.
+struct Stored<'a> {
+    members: &'a ListArray,
+    inner: &'a ListArray,
+    positions: Int64Array,
+    rewards: &'a ListArray,
+    worth: Float64Array,
+}
+
+impl<'a> Stored<'a> {
+    fn new(unit: &'a Unit, operator: &str) -> Result<Self> {
+        let (members, rewards) = (column(unit, operator, MEMBERS)?, column(unit, operator, REWARDS)?);
+        let inner = members.values().as_list_opt::<i32>().ok_or_else(|| wrong(MEMBERS, "hold lists"))?;
+        let positions = cast(inner.values(), &DataType::Int64)?.as_primitive::<Int64Type>().clone();
+        let worth = cast(rewards.values(), &DataType::Float64)?.as_primitive::<Float64Type>().clone();
+        Ok(Stored { members, inner, positions, rewards, worth })
+    }
+
+    fn is_valid(&self, row: usize) -> bool {
+        self.members.is_valid(row) && self.rewards.is_valid(row)
+    }
+
+    /// The coalitions of a row; `None` where it is not known who is in one of them.
+    fn row(&self, row: usize) -> Result<Option<Vec<StoredCoalition>>, String> {
+        let range = |list: &ListArray, i: usize| {
+            let offsets = list.value_offsets();
+            offsets[i] as usize..offsets[i + 1] as usize
+        };
+        let (sets, rewards) = (range(self.members, row), range(self.rewards, row));
+        if sets.len() != rewards.len() {
+            return Err(format!("has {} coalitions, but {} rewards", sets.len(), rewards.len()));
+        }
+        let mut coalitions = Vec::with_capacity(sets.len());
+        for (set, reward) in sets.zip(rewards) {
+            let members = range(self.inner, set);
+            if self.inner.is_null(set) || members.clone().any(|i| self.positions.is_null(i)) {
+                return Ok(None);
+            }
+            let place = |i: usize| {
+                let place = self.positions.value(i);
+                usize::try_from(place).map_err(|_| format!("names player {place}"))
+            };
+            let mut set: Vec<usize> = members.map(place).collect::<Result<_, _>>()?;
+            set.sort_unstable();
+            set.dedup();
+            coalitions.push((set, self.worth.is_valid(reward).then(|| self.worth.value(reward))));
+        }
+        Ok(Some(coalitions))
     }
 }
 
@@ -133,7 +167,7 @@ pub type StoredCoalition = (Vec<usize>, Option<f64>);
 /// ```
 ///
 /// # Errors
-/// More than [`MOST_PLAYERS`] players.
+/// More than [`MOST_PLAYERS`] players, and coalitions of players that do not exist.
 pub fn exact_shapley_values(players: usize, stored: &[StoredCoalition]) -> Result<Vec<Option<f64>>> {
     if players > MOST_PLAYERS {
         return Err(Error::usage(
@@ -141,6 +175,7 @@ pub fn exact_shapley_values(players: usize, stored: &[StoredCoalition]) -> Resul
             "store sampled orderings of the players instead",
         ));
     }
+    only_known(players, stored)?;
     let mut sums = vec![(Some(0.0), 0.0); 1 << players];
     for (set, reward) in stored {
         let (sum, count): &mut (Option<f64>, f64) =
@@ -172,9 +207,14 @@ pub fn exact_shapley_values(players: usize, stored: &[StoredCoalition]) -> Resul
 /// ```
 /// use meed_operators::signals::sampled_shapley_values;
 /// let stored = [(vec![], Some(0.0)), (vec![1], Some(0.25)), (vec![0, 1], Some(1.0))];
-/// assert_eq!(sampled_shapley_values(2, &stored), [Some(0.75), Some(0.25)]);
+/// assert_eq!(sampled_shapley_values(2, &stored)?, [Some(0.75), Some(0.25)]);
+/// # Ok::<(), meed_operators::Error>(())
 /// ```
-pub fn sampled_shapley_values(players: usize, stored: &[StoredCoalition]) -> Vec<Option<f64>> {
+///
+/// # Errors
+/// Coalitions of players that do not exist.
+pub fn sampled_shapley_values(players: usize, stored: &[StoredCoalition]) -> Result<Vec<Option<f64>>> {
+    only_known(players, stored)?;
     let mut sums = vec![(Some(0.0), 0.0); players];
     for pair in stored.windows(2) {
         let ((before, low), (after, high)) = (&pair[0], &pair[1]);
@@ -188,7 +228,17 @@ pub fn sampled_shapley_values(players: usize, stored: &[StoredCoalition]) -> Vec
             *count += 1.0;
         }
     }
-    sums.into_iter().map(|(sum, count)| sum.filter(|_| count > 0.0).map(|sum| sum / count)).collect()
+    Ok(sums.into_iter().map(|(sum, count)| sum.filter(|_| count > 0.0).map(|sum| sum / count)).collect())
+}
+
+fn only_known(players: usize, stored: &[StoredCoalition]) -> Result<()> {
+    match stored.iter().flat_map(|(set, _)| set).find(|player| **player >= players) {
+        None => Ok(()),
+        Some(player) => Err(Error::usage(
+            format!("a coalition names player {player}, but there are {players}"),
+            "players are numbered from 0",
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -245,7 +295,7 @@ mod tests {
                 }
             }
             let exact = exact_shapley_values(3, &sets(&worth)).unwrap();
-            for (got, wanted) in sampled_shapley_values(3, &stored).iter().zip(exact) {
+            for (got, wanted) in sampled_shapley_values(3, &stored).unwrap().iter().zip(exact) {
                 prop_assert!((got.unwrap() - wanted.unwrap()).abs() < 1e-12);
             }
         }
@@ -257,7 +307,8 @@ mod tests {
         stored[1].1 = None;
         assert_eq!(exact_shapley_values(2, &stored).unwrap(), [None, None]);
         assert_eq!(exact_shapley_values(2, &stored[2..]).unwrap(), [None, None]);
-        assert_eq!(sampled_shapley_values(2, &stored[2..]), [Some(0.75), None]);
+        assert_eq!(sampled_shapley_values(2, &stored[2..]).unwrap(), [Some(0.75), None]);
+        assert!(exact_shapley_values(1, &stored).is_err() && sampled_shapley_values(1, &stored).is_err());
         assert!(exact_shapley_values(17, &[]).unwrap_err().hint().contains("orderings"));
         assert!(exact_shapley_values(0, &[]).unwrap().is_empty());
     }

@@ -20,6 +20,7 @@ mod fuzz;
 mod generator;
 mod given_trees;
 mod laws;
+mod matching;
 mod naive;
 mod operators;
 mod parsing;

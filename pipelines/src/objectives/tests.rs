@@ -79,6 +79,11 @@ fn batch(mask: [bool; 6], missing: f64) -> Columns {
         ("scores", vec![0.4, 0.1]),
         // One per token.
         ("turn_ends", mask.map(|on| f64::from(u8::from(on))).to_vec()),
+        ("scores", vec![0.3, -0.2]),
+        ("gap_better_over_worse", vec![0.9]),
+        ("gap_better_over_itself", vec![0.1]),
+        ("gap_worse_over_itself", vec![-0.2]),
+        ("gap_worse_over_better", vec![-0.7]),
         // One per pair, of which mm_rlhf draws none.
         ("pair_drawn", vec![0.0]),
     ];

@@ -18,6 +18,11 @@ pub fn group_advantage(parameters: &Parameters, score: Expr) -> Result<Expr> {
     Ok(normalize(score, &group_norm(parameters)?))
 }
 
+/// The same among the values with the same key.
+pub fn advantage_among(parameters: &Parameters, score: Expr, by: By) -> Result<Expr> {
+    Ok(normalize(score, &group_norm_by(parameters, by)?))
+}
+
 /// The normalisation that [`GROUP`] means.
 pub fn group_norm(parameters: &Parameters) -> Result<Norm> {
     group_norm_by(parameters, group())

@@ -25,6 +25,10 @@ const NULL_RULES: &[(&str, &str, &str)] = &[
     ),
     ("d3s", "token_entropies", "a token without an entropy is never among the greatest"),
     ("dynamic_cfg", "step_evaluator_previous_scores", "null at the first step, where evaluators count alike"),
+    ("editscore", "pass_artifact_scores", UNSCORED),
+    ("editscore", "pass_naturalness_scores", UNSCORED),
+    ("editscore", "pass_preservation_scores", UNSCORED),
+    ("editscore", "pass_success_scores", UNSCORED),
     ("evoenv", "instance_id", "null for generators; a solver without one is compared in its group"),
     ("evoenv", "pass_rate", "null where the environment failed a gate: it is not admitted"),
     ("evoenv", "reward", "generators are rewarded by their environment, not by an outcome"),
@@ -36,6 +40,11 @@ const NULL_RULES: &[(&str, &str, &str)] = &[
     ("genac", "segment_answers", "an answer that cannot be read is worth what the one before was"),
     ("grounded_prm", "step_verdicts", "a verdict that the tool failed to give counts for nothing"),
     ("hicra", "token_planning", "without planning tokens it is GRPO"),
+    (
+        "oni",
+        "step_message_labels",
+        "a message that was not labelled yet waits in the queue and earns nothing, as in the reference",
+    ),
     ("oreal", "reward", "a rollout without a reward counts as incorrect, as in the reference"),
     ("pbsd", "token_privileged_logprobs", "without a verified answer it is GRPO"),
     ("qwenlong_l1", "rule_score", "one verdict that the answer is right decides without the other"),
@@ -68,6 +77,10 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
         "null where an entity of the rubric is not identified, so that it does not count",
     ),
     ("d3s", "token_entropies", "a token without an entropy is never among the greatest"),
+    ("editscore", "pass_artifact_scores", UNSCORED),
+    ("editscore", "pass_naturalness_scores", UNSCORED),
+    ("editscore", "pass_preservation_scores", UNSCORED),
+    ("editscore", "pass_success_scores", UNSCORED),
     ("f_grpo", "gold_ids", "an item without an id is none"),
     ("f_grpo", "ranked_ids", "an item without an id is none"),
     ("f_grpo", "slate_ids", "an item without an id is none"),
@@ -108,6 +121,7 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
         "step_dimension_attributions",
         "an utterance to which nothing is attributed earns nothing",
     ),
+    ("step_search", "step_document_ids", "a search that found nothing repeats nothing"),
     ("target_decoupling", "step_head_attention", "read by the variant attention alone"),
     ("tarot", "test_tiers", "a test without a tier counts in none"),
     ("text2grad", "token_texts", "a token without text is part of no word"),
@@ -127,6 +141,7 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
 const INFINITE: &str = "a log-probability that is not finite is null, and left out as in the reference";
 const INITIAL: &str = "null for a rollout that starts at the prompt";
 const MALFORMED: &str = "nothing counts of a malformed response, so that its verdicts are not missed";
+const UNSCORED: &str = "a sub-score that could not be read is the middle of the range, as in the reference";
 const MERGED: &str = "a turn without one is part of the next turn that has one";
 const UNASKED: &str = "only labels for answers that open a cluster are asked for";
 const UNREAD: &str = "a rating that cannot be read is one half, as in the reference";

@@ -12,6 +12,7 @@ use crate::support::{Failures, Given, replaced, subjects, words};
 /// Recipes that give equal rollouts an advantage: they compare with something else than the group.
 const NOT_RELATIVE: &[(&str, &str)] = &[
     ("ac_flow", CRITIC),
+    ("adakd", "the teacher is what the policy is compared with"),
     ("adora", ALONE_RAW),
     ("agent_prm", CRITIC),
     ("appo", "splits raise the rewards of the rollout that they leave, so that equal rollouts differ"),
@@ -21,6 +22,7 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("capo", "tokens are compared with the other tokens of the group"),
     ("clip_and_delta", CRITIC),
     ("critic_search", "turns are compared with the other turns of the group"),
+    ("dpo_vs_ppo", CRITIC),
     ("dr_mas", ALONE_RAW),
     ("gae", CRITIC),
     ("gdpo", "the sum is whitened over the batch, whose mean it is compared with"),
@@ -69,6 +71,7 @@ const NOT_RELATIVE: &[(&str, &str)] = &[
     ("spae", "steps are compared with those of the batch"),
     ("spo", SAMPLED),
     ("step_reinforce", "steps are compared with the other steps of the group"),
+    ("step_search", CRITIC),
     ("target_decoupling", CRITIC),
     ("text2grad", CRITIC),
     ("tir_optimal_token_baseline", OPTIMAL),

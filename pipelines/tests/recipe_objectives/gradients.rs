@@ -25,6 +25,12 @@ fn a2tgpo_moves_by_turns() {
     let clipped = loss(objective.as_ref(), &columns).parts["clip_fraction"];
     assert!(clipped > 0.0 && clipped < 1.0, "{clipped}");
     agrees_along(objective.as_ref(), &columns, By::Logprobs, value, &together(columns.segments()));
+    // The ranges that the recipe gives are the same in other words.
+    let by_scales = loss(objective.as_ref(), &columns);
+    let scales = columns.signals.remove("token_clip_scales").unwrap();
+    let ranges: Vec<f64> = scales.iter().map(|scale| 0.1 * scale).collect();
+    (columns.clip_low, columns.clip_high) = (Some(ranges.clone()), Some(ranges));
+    assert_eq!(loss(objective.as_ref(), &columns).value, by_scales.value);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Preferences with ties: what a reward model of pairs is trained with, where annotators may see no difference.
 
-use meed_operators::objectives::Loss;
-use meed_operators::objectives::preference::{log_sigmoid, logistic};
-use meed_operators::{Error, Result};
+use meed_operators::Result;
+use meed_operators::objectives::preference::{PairLoss, log_sigmoid, logistic};
 
 use crate::objectives::NamedObjective;
 use crate::objectives::parts::function::function;
+use crate::objectives::parts::pairs::{optional_pair_signal, over_scores};
 use crate::parameters::{Parameters, parameter};
 
 /// `L = -log sigmoid(r_w - r_l - log theta)` for a preference, and for a tie both directions of it less
@@ -24,33 +24,15 @@ pub const BRADLEY_TERRY_TIES: NamedObjective = NamedObjective {
     build: |parameters| {
         let theta = theta(parameters)?;
         Ok(function("bradley_terry_ties", move |columns| {
-            let (pairs, scores) = (columns.known_pairs()?, columns.rollout_signal("scores")?);
-            let ties = columns.signals.get("pair_ties");
-            if let Some(ties) = ties.filter(|ties| ties.len() != pairs.len()) {
-                return Err(Error::usage(
-                    format!("signal pair_ties has {} values for {} pairs", ties.len(), pairs.len()),
-                    "it has one value per pair: 1 for a tie, else 0",
-                ));
-            }
-            let share = 1.0 / pairs.len().max(1) as f64;
-            let (mut loss, mut by_score) = (Loss::zero(columns), vec![0.0; scores.len()]);
-            let mut losses = Vec::with_capacity(pairs.len());
-            for (i, pair) in pairs.iter().enumerate() {
-                let gap = scores[pair.chosen] - scores[pair.rejected];
-                let (mut value, mut slope) = toward(gap, theta);
-                if ties.is_some_and(|ties| ties[i] != 0.0) {
-                    let (other, back) = toward(-gap, theta);
-                    value += other - (theta * theta - 1.0).ln();
-                    slope -= back;
+            let ties = optional_pair_signal(columns, "pair_ties")?;
+            over_scores(columns, |pair, w, l| {
+                let won = PairLoss::of_margin(1.0, toward(w - l, theta));
+                if ties.is_none_or(|ties| ties[pair] == 0.0) {
+                    return won;
                 }
-                loss.value += share * pair.weight * value;
-                by_score[pair.chosen] += share * pair.weight * slope;
-                by_score[pair.rejected] -= share * pair.weight * slope;
-                losses.push(value);
-            }
-            loss.outputs.insert("pair_losses".into(), losses);
-            loss.signals.insert("scores".into(), by_score);
-            Ok(loss)
+                let both = won.plus(PairLoss::of_margin(-1.0, toward(l - w, theta)));
+                PairLoss { value: both.value - (theta * theta - 1.0).ln(), ..both }
+            })
         }))
     },
 };

@@ -5,8 +5,11 @@ pub mod a3;
 pub mod appo;
 pub mod archer;
 pub mod carr;
+pub mod descore;
+pub mod dqc;
 pub mod guide;
 pub mod habc;
+pub mod lare;
 pub mod light_if_sft;
 pub mod light_if_tea;
 pub mod ma_rlhf;
@@ -32,8 +35,11 @@ pub const RECIPES: &[&NamedObjective] = &[
     &appo::APPO,
     &archer::ARCHER,
     &carr::CARR,
+    &descore::DESCORE,
+    &dqc::DQC,
     &guide::GUIDE,
     &habc::HABC,
+    &lare::LARE,
     &light_if_sft::LIGHT_IF_SFT,
     &light_if_tea::LIGHT_IF_TEA,
     &ma_rlhf::MA_RLHF,
@@ -58,8 +64,11 @@ pub const FIDELITY: &[(&str, &str)] = &[
     ("appo", appo::FIDELITY),
     ("archer", archer::FIDELITY),
     ("carr", carr::FIDELITY),
+    ("descore", descore::FIDELITY),
+    ("dqc", dqc::FIDELITY),
     ("guide", guide::FIDELITY),
     ("habc", habc::FIDELITY),
+    ("lare", lare::FIDELITY),
     ("light_if_sft", light_if_sft::FIDELITY),
     ("light_if_tea", light_if_tea::FIDELITY),
     ("ma_rlhf", ma_rlhf::FIDELITY),

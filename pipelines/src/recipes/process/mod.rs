@@ -6,7 +6,7 @@ mod g_ra;
 mod grounded_prm;
 mod hrm;
 mod implicit_prm;
-mod inputs;
+pub mod inputs;
 mod pav;
 mod ppr;
 mod prime;

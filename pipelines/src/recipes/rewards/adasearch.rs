@@ -1,13 +1,11 @@
 //! AdaSearch: first answer with and without search, then decide which of them the question needs.
 
 use meed_operators::Result;
-use meed_operators::credit::{
-    By, Center, Credit, Expr, Scale, batch, group, if_present, normalize, signal, sum, when,
-};
+use meed_operators::credit::{Credit, Expr, batch, group, if_present, signal, sum, when};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, Parameters, parameter};
-use crate::parts::group::{GROUP, group_norm};
+use crate::parts::group::{GROUP, advantage_among};
 use crate::parts::shaped::credit_of;
 use crate::parts::steps::{indicator, truth};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
@@ -67,9 +65,8 @@ pub const ADASEARCH: Recipe = Recipe {
         Ok(match parameters.text("stage")? {
             "decision" => decision(parameters)?,
             "modes" => {
-                let by = || group().and(signal("prompt_mode"));
-                let credit = Credit::new().define("rewards", signal("reward"));
-                credit.advantage(compared(parameters, by)?)
+                let by = group().and(signal("prompt_mode"));
+                Credit::new().advantage(advantage_among(parameters, signal("reward"), by)?)
             }
             _ => return Err(parameters.unknown("stage", &["modes", "decision"])),
         }
@@ -77,15 +74,6 @@ pub const ADASEARCH: Recipe = Recipe {
     },
     ..ADVANTAGE
 };
-
-fn compared(parameters: &Parameters, by: impl Fn() -> By) -> Result<Expr> {
-    let mut norm = group_norm(parameters)?;
-    norm.center = Center::Mean(by());
-    if norm.scale != Scale::None {
-        norm.scale = Scale::Std(by());
-    }
-    Ok(normalize(signal("rewards"), &norm))
-}
 
 fn decision(parameters: &Parameters) -> Result<Credit> {
     let suffices = signal("parametric_pass_rate").at_least(parameters.number("threshold")?);

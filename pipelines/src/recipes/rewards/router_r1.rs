@@ -75,14 +75,14 @@ pub const ROUTER_R1: Recipe = Recipe {
         let alpha = parameters.number("cost_coef")?;
         let right = (1.0 - alpha) * signal("reward") + alpha * signal("cost_rewards");
         let broken = if_present(signal("format_ok").equals(0.0), value(1.0).equals(0.0));
+        let earned = when(broken, -1.0, when(signal("reward").at_most(0.0), 0.0, right));
         let credit = Credit::new()
             .define("cost", cost)
             .define("cost_low", quantile("quantile_low")?)
             .define("cost_high", quantile("quantile_high")?)
             .define("cost_rewards", when(range().less(1e-8), 0.5, 1.0 - place))
-            .define("rewards", when(broken, -1.0, when(signal("reward").at_most(0.0), 0.0, right)))
-            .define("token_rewards", signal("rewards").at_last(TOKEN));
-        Ok(credit.define("shaped_reward", signal("rewards")).into())
+            .define("token_rewards", earned.clone().at_last(TOKEN));
+        Ok(credit.define("rewards", earned).into())
     },
     ..REWARD
 };

@@ -1,5 +1,6 @@
 //! Token weights: which tokens of a rollout its outcome is put down to.
 
+pub mod adakd;
 mod d3s;
 mod delta_token;
 mod flowtracer;
@@ -17,6 +18,7 @@ use crate::recipe::Recipe;
 
 /// The recipes of the family, in alphabetical order.
 pub const RECIPES: &[&Recipe] = &[
+    &adakd::ADAKD,
     &d3s::D3S,
     &delta_token::DELTA_TOKEN,
     &flowtracer::FLOWTRACER,

@@ -33,8 +33,8 @@ const PARAMETERS: &[Parameter] = &[
 /// the token. Branches have no advantage and are not trained on.
 ///
 /// `R` is the sum of `token_scaled_rewards`: each token's reward of an initial rollout times the mean over its
-/// branches of `1 + score / max(score) d^(split - t)` up to the split, 1 after it; scores that are not positive scale
-/// nothing. Without token rewards the outcome is at the last token.
+/// branches of `1 + score / max(score) d^(split - t)` up to the split, 1 after it; scores that are not positive, and
+/// branches without one, scale nothing. Without token rewards the outcome is at the last token.
 pub const APPO: Recipe = Recipe {
     name: "appo",
     title: "initial rollouts and branches in groups of their own; splits reward what led to them",
@@ -43,12 +43,12 @@ pub const APPO: Recipe = Recipe {
     objective: ("appo", &[]),
     formula: "A_t = a + mean(a of the branches that split at or after t), a = normalize(R, by(group, is branch))",
     fidelity: Fidelity::Reference,
-    deviations: "a branch without its split or score is left out",
+    deviations: "a branch without its split is left out, one without a score scales nothing",
     inputs: &[INPUTS],
     parameters: &[PARAMETERS],
     plan: |parameters| {
         let score = || signal("branch_score").null_if(is_branch().negated());
-        let lost = is_branch().and(signal("split_token").is_null().or(score().is_null()));
+        let lost = is_branch().and(signal("split_token").is_null());
         let rewards = || if_present(signal("token_rewards"), signal("reward").at_last(TOKEN));
         let best = maximum(score(), batch());
         let share = when(best.clone().greater(0.0), score().max(0.0) / best, 0.0);

@@ -1,10 +1,10 @@
 //! CriticSearch: turns that a critic with the gold answer calls good or bad, mixed with the outcome.
 
-use meed_operators::credit::{normalize, signal};
+use meed_operators::credit::signal;
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
-use crate::parts::group::{GROUP, group_advantage, group_norm};
+use crate::parts::group::{GROUP, group_advantage};
 use crate::parts::steps::{indicator, judged};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
@@ -37,7 +37,7 @@ pub const CRITIC_SEARCH: Recipe = Recipe {
         let labels = indicator(signal("turn_good"));
         let credit = judged([signal("turn_good")])
             .define("outcome_advantage", group_advantage(parameters, signal("reward"))?)
-            .define("turn_advantages", normalize(labels, &group_norm(parameters)?));
+            .define("turn_advantages", group_advantage(parameters, labels)?);
         let mixed = alpha * signal("outcome_advantage") + (1.0 - alpha) * signal("turn_advantages");
         Ok(credit.advantage(mixed).into())
     },

@@ -8,7 +8,7 @@ use meed_operators::credit::{
 use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::{GROUP, group_advantage};
-use crate::parts::steps::truth;
+use crate::parts::steps::{indicator, truth};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
@@ -82,9 +82,8 @@ fn position(level: &str, ids: &str) -> Expr {
 }
 
 fn coverage(parameters: &Parameters) -> Result<Expr> {
-    let found = || when(is_named(), 1.0, 0.0).reduce(ROLLOUT, Reduction::Sum).empty(0.0);
+    let found = || indicator(is_named()).reduce(ROLLOUT, Reduction::Sum).empty(0.0);
     let count = |ids: &str| signal(ids).reduce(ROLLOUT, Reduction::Count);
-
     let relevant = || count("gold_ids").null_if(nothing_relevant());
     Ok(match parameters.text("coverage")? {
         "recall" => found() / relevant(),

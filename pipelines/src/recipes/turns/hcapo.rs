@@ -1,12 +1,10 @@
 //! HCAPO: with the outcome in view, how likely was each turn?
 
-use meed_operators::credit::{
-    Credit, Expr, Norm, TURN, group, mean, normalize, rollout, signal, value, when,
-};
+use meed_operators::credit::{Credit, Expr, Norm, TURN, mean, normalize, rollout, signal, value, when};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
-use crate::parts::steps::is_correct;
+use crate::parts::steps::{is_correct, unless_alone};
 use crate::parts::turns::{by_turn, policy_turns, turns_before};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
@@ -63,8 +61,6 @@ pub const HCAPO: Recipe = Recipe {
         };
         let part = || signal("turn_value_advantages");
         let harmless = when(is_correct(), part().max(0.0), part());
-        // One rollout has nothing to be compared with, however many turns it has.
-        let alone = meed_operators::credit::members(signal("reward"), group()).equals(1.0);
         let credit = Credit::new()
             .define(
                 "turn_hindsight_scores",
@@ -76,7 +72,8 @@ pub const HCAPO: Recipe = Recipe {
             .define("turn_value_advantages", normalize(signal("turn_values"), &norm))
             .define("outcome_advantage", normalize(signal("reward"), &norm));
         let advantage = signal("outcome_advantage").spread(TURN) + parameters.number("omega")? * harmless;
-        Ok(credit.advantage(when(alone, 0.0, advantage)).into())
+        // One rollout has nothing to be compared with, however many turns it has.
+        Ok(credit.advantage(unless_alone(signal("reward"), advantage)).into())
     },
     ..ADVANTAGE
 };

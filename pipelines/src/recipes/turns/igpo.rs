@@ -64,7 +64,7 @@ pub const IGPO: Recipe = Recipe {
     objective: ("ppo_clip", &[("kl", r#"{"coef": 0.001}"#)]),
     formula: "A_t = sum_{k>=t} gamma^(k-t) z_k, z = normalize(lp_t - lp_{t-1}, by(group)), at the last turn normalize(reward, by(group))",
     fidelity: Fidelity::Reference,
-    deviations: "a normalised reward of exactly 0 keeps its turn, where the authors' function loses it; the last position is found with environment tokens in between",
+    deviations: "a normalised reward of exactly 0 keeps its turn, where the authors' function loses it; the last position is found with environment tokens in between; the weights of the curriculum are fixed numbers, to be set per run",
     inputs: &[INPUTS],
     parameters: &[PARAMETERS, SCALE, ZERO_GAINS],
     plan,

@@ -1,11 +1,11 @@
 //! MAPO: turns of dialogues credited with what they bring the user nearer to the goal.
 
-use meed_operators::credit::{
-    By, Center, Norm, Scale, TURN, difference, group, index, normalize, return_to_go, signal,
-};
+use meed_operators::credit::{By, TURN, difference, group, index, return_to_go, signal};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
+use crate::parts::group::advantage_among;
+use crate::parts::shaped::group_with;
 use crate::parts::steps::judged;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
@@ -28,8 +28,6 @@ const PARAMETERS: &[Parameter] = &[
     parameter("gamma", "0.9", "discount per turn"),
     parameter("alpha", "0.5", "weight of the return, compared among equal turns"),
     parameter("beta", "0.5", "weight of the immediate progress, compared among all turns"),
-    parameter("ddof", "0", "delta degrees of freedom of the deviations"),
-    parameter("eps", "1e-6", "added to the deviations"),
 ];
 
 /// MAPO: `r_t = phi_{t-1} - phi_t`, `A_t = alpha z(return_t, by(group, t)) + beta z(r_t, by(group))`.
@@ -45,25 +43,16 @@ pub const MAPO: Recipe = Recipe {
     fidelity: Fidelity::Equations,
     deviations: "guessed: gamma and eps",
     inputs: &[INPUTS],
-    parameters: &[PARAMETERS],
+    parameters: &[PARAMETERS, &group_with("0", "1e-6")],
     plan: |parameters| {
-        let (ddof, eps) = (parameters.small("ddof")?, parameters.number("eps")?);
-        let z = |x: &str, by: By| {
-            let norm = Norm {
-                center: Center::Mean(by.clone()),
-                scale: Scale::Std(by),
-                ddof,
-                ..Norm::group_std(eps)
-            };
-            normalize(signal(x), &norm)
-        };
+        let z = |x: &str, by: By| advantage_among(parameters, signal(x), by);
         let potential = || signal("turn_potentials");
         let progress = -difference(potential(), Some(signal("initial_potential")));
         let credit = judged([potential()])
             .define("turn_progress", progress)
             .define("turn_returns", return_to_go(signal("turn_progress"), parameters.number("gamma")?))
-            .define("turn_position_advantages", z("turn_returns", group().and(index(TURN))))
-            .define("turn_batch_advantages", z("turn_progress", group()));
+            .define("turn_position_advantages", z("turn_returns", group().and(index(TURN)))?)
+            .define("turn_batch_advantages", z("turn_progress", group())?);
         let mixed = parameters.number("alpha")? * signal("turn_position_advantages")
             + parameters.number("beta")? * signal("turn_batch_advantages");
         Ok(credit.advantage(mixed).into())

@@ -23,6 +23,7 @@ pub mod ragen;
 pub mod score_two_attempt;
 pub mod siop;
 pub mod spa_rl;
+pub mod step_search;
 pub mod target_decoupling;
 pub mod tarl;
 pub mod turn_ppo;
@@ -54,6 +55,7 @@ pub const RECIPES: &[&Recipe] = &[
     &score_two_attempt::SCORE_TWO_ATTEMPT,
     &siop::SIOP,
     &spa_rl::SPA_RL,
+    &step_search::STEP_SEARCH,
     &target_decoupling::TARGET_DECOUPLING,
     &tarl::TARL,
     &turn_ppo::TURN_PPO,

@@ -67,6 +67,7 @@ pub const R3_RAG: Recipe = Recipe {
 
 fn step_rewards(parameters: &Parameters) -> Result<Expr> {
     let number = |name: &str| parameters.number(name);
+    // A null has a meaning here, at the step that answers; elsewhere it makes the reward null.
     let relevance = || signal("step_relevance").null_if(truth().negated());
     let keeps_format = || if_present(signal("step_format_ok"), truth().spread(STEP));
     let broken = keeps_format().negated().reduce(ROLLOUT, Reduction::Any).empty(0.0);

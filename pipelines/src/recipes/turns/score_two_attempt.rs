@@ -23,6 +23,7 @@ const PARAMETERS: &[Parameter] = &[
 /// SCoRe: in stage 1 the first attempt has advantage 0 and the second `r_2`; in stage 2 the first has `r_1` and the
 /// second `r_2 + alpha (r_2 - r_1)`.
 ///
+/// The objective has a `stage` of its own, which says what is tied to the reference policy.
 /// With alpha 0, stage 2 is plain reinforcement of both attempts. A rollout of one attempt has no progress; a
 /// further attempt is compared with the one before it.
 pub const SCORE_TWO_ATTEMPT: Recipe = Recipe {

@@ -9,7 +9,7 @@ use meed_operators::credit::{
 use crate::inputs::{Input, Of, items, pairs};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::dense::discounted_gae;
-use crate::parts::episodes::{STEP_DONES, bootstrap, unless_done};
+use crate::parts::episodes::{STEP_DONES, unless_done};
 use crate::parts::shaped::complete;
 use crate::parts::steps::{indicator, judged};
 use crate::parts::whitening::standardised;
@@ -25,7 +25,7 @@ const INPUTS: &[Input] = &[
     items(
         "head_bootstrap_values",
         Of::Number,
-        "value after the last step under each head; without the column 0",
+        "value after the last step under each head; 0 where the episode has ended",
         CRITIC,
     ),
     pairs(
@@ -69,50 +69,38 @@ pub const TARGET_DECOUPLING: Recipe = Recipe {
     parameters: &[PARAMETERS],
     plan: |parameters| {
         let gammas = parameters.numbers("gammas")?.unwrap_or_default();
-        let (lam, eps) = (parameters.number("lam")?, parameters.number("eps")?);
-        let estimate = |head: usize| {
-            let rewards = signal("step_rewards");
-            let (values, after) = (of_head(head), after(head, gammas.len()));
-            discounted_gae(rewards, values, after, unless_done(gammas[head]), lam, trainable())
-        };
-        let heads = (0..gammas.len()).map(|head| when(is_head(head), estimate(head), 0.0));
-        let Some(advantages) = heads.reduce(|sum, head| sum + head) else {
+        let Some(last) = gammas.len().checked_sub(1) else {
             return Err(parameters.unknown("gammas", &["one discount per head"]));
         };
-        let ends = (0..gammas.len()).map(|head| after(head, gammas.len()));
-        let values = [signal("step_rewards"), unless_done(1.0), signal("step_head_values")];
-        let credit = judged(values.into_iter().chain(ends))
-            .define("step_head_advantages", advantages)
-            .define("step_head_returns", signal("step_head_advantages") + signal("step_head_values"));
-        let (credit, actor) = actor(parameters, credit, gammas.len())?;
-        Ok(credit.advantage(standardised(actor, 1, eps)).into())
+        let (rewards, heads) = (|| signal("step_rewards"), || signal("step_head_values"));
+        let after = || signal("head_bootstrap_values");
+        let discount = unless_done(1.0) * values("head", gammas).spread(head());
+        let lam = parameters.number("lam")?;
+        let estimate = discounted_gae(rewards(), heads(), after(), discount, lam, trainable());
+        let read = [rewards(), unless_done(1.0), heads(), complete(after(), Reduction::Sum, None)];
+        let credit = judged(read)
+            .define("step_head_advantages", estimate)
+            .define("step_head_returns", signal("step_head_advantages") + heads());
+        let (credit, actor) = actor(parameters, credit, last)?;
+        Ok(credit.advantage(standardised(actor, 1, parameters.number("eps")?)).into())
     },
     ..ADVANTAGE
 };
 
-fn is_head(head: usize) -> Expr {
-    index_within(Level::pair(&STEP, "head"), STEP).equals(head as f64)
+/// One value per head in each step.
+fn head() -> Level {
+    Level::pair(&STEP, "head")
 }
 
-fn of_head(head: usize) -> Expr {
-    when(is_head(head), signal("step_head_values"), 0.0).reduce(STEP, Reduction::Sum)
-}
-
-/// The value after the last step; `values` refuses data with another number of heads.
-fn after(head: usize, heads: usize) -> Expr {
-    let only = (0..heads).map(|other| if other == head { 1.0 } else { 0.0 }).collect();
-    let value = signal("head_bootstrap_values") * values("head", only);
-    bootstrap(complete(value, Reduction::Sum, None))
-}
-
-fn actor(parameters: &Parameters, credit: Credit, heads: usize) -> Result<(Credit, Expr)> {
+fn actor(parameters: &Parameters, credit: Credit, last: usize) -> Result<(Credit, Expr)> {
     let advantages = || signal("step_head_advantages");
     let by_step = || rollout().and(index(STEP));
     let weighted = |weights: &str| (signal(weights) * advantages()).reduce(STEP, Reduction::Sum);
     Ok(match parameters.text("variant")? {
         "decoupled" => {
-            let head = parameters.optional_number("actor_head")?.map_or(heads - 1, |head| head as usize);
-            let of_actor = when(is_head(head), advantages(), 0.0).reduce(STEP, Reduction::Sum);
+            let followed = parameters.optional_number("actor_head")?.unwrap_or(last as f64);
+            let followed = index_within(head(), STEP).equals(followed);
+            let of_actor = when(followed, advantages(), 0.0).reduce(STEP, Reduction::Sum);
             (credit.define("step_actor_advantages", of_actor), signal("step_actor_advantages"))
         }
         "error_routing" => {

@@ -1,9 +1,10 @@
 //! TARL: turns scored by a judge, with the outcome added, compared at equal turns.
 
-use meed_operators::credit::{Center, Norm, Scale, TURN, group, index, normalize, signal};
+use meed_operators::credit::{TURN, group, index, signal};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
+use crate::parts::group::{GROUP, advantage_among};
 use crate::parts::steps::judged;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
@@ -14,10 +15,8 @@ const INPUTS: &[Input] = &[input(
     "a judge that reads the whole rollout and scores its turns",
 )];
 
-const PARAMETERS: &[Parameter] = &[
-    parameter("turn_weight", "1.0", "weight of the judge's scores beside the outcome"),
-    parameter("eps", "1e-6", "added to the sample deviation"),
-];
+const PARAMETERS: &[Parameter] =
+    &[parameter("turn_weight", "1.0", "weight of the judge's scores beside the outcome")];
 
 /// TARL: `x_t = score_t + R`, `A_t = (x_t - mean) / (std + eps)` over the group's rollouts at the same turn.
 pub const TARL: Recipe = Recipe {
@@ -29,18 +28,13 @@ pub const TARL: Recipe = Recipe {
     fidelity: Fidelity::Reconstructed,
     deviations: "read from the abstract; guessed: the scale of scores, that the outcome is added to every turn, the sample deviation and eps; the mixed curriculum is not part of it",
     inputs: &[INPUTS],
-    parameters: &[PARAMETERS],
+    parameters: &[PARAMETERS, GROUP],
     plan: |parameters| {
-        let by = || group().and(index(TURN));
-        let norm = Norm {
-            center: Center::Mean(by()),
-            scale: Scale::Std(by()),
-            ..Norm::group_std(parameters.number("eps")?)
-        };
         let score = || signal("turn_scores");
         let shaped = parameters.number("turn_weight")? * score() + signal("reward");
         let credit = judged([score()]).define("turn_shaped_rewards", shaped);
-        Ok(credit.advantage(normalize(signal("turn_shaped_rewards"), &norm)).into())
+        let compared = advantage_among(parameters, signal("turn_shaped_rewards"), group().and(index(TURN)))?;
+        Ok(credit.advantage(compared).into())
     },
     ..ADVANTAGE
 };

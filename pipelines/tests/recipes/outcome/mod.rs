@@ -1,6 +1,7 @@
 //! Recipes of the family `outcome`.
 
 mod anytime;
+mod curricula;
 mod groups;
 mod hints;
 mod likelihoods;

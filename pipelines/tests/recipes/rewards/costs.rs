@@ -25,7 +25,7 @@ fn cheap_right_answers_earn_more() {
     close(&signal(&exact, "r0", "cost_rewards"), &[0.568323]);
     close(&signal(&exact, "r0", "rewards"), &[0.611491]);
     let overlap = given("router_r1", json!({"metric": "f1"}), window(0.5).into());
-    close(&signal(&overlap, "r0", "shaped_reward"), &[0.561491]);
+    close(&signal(&overlap, "r0", "rewards"), &[0.561491]);
 }
 
 #[test]

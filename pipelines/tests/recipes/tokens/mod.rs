@@ -2,6 +2,7 @@
 
 mod attention;
 mod batches;
+mod distillation;
 mod oreal;
 mod process;
 mod prompts;

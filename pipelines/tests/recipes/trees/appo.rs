@@ -46,6 +46,21 @@ fn appo_scales_rewards_up_to_the_split() {
     close(&signal(&unscaled, "r0", "token_scaled_rewards"), &[1.0; 4]);
 }
 
+/// Branches at fixed places have no score; their outcomes count all the same.
+#[test]
+fn appo_takes_branches_without_a_score() {
+    let mut rollouts = json!([
+        initial(&[1.0, 0.0, 0.0, 0.0]),
+        initial(&[0.0; 4]),
+        branch(1.0, "r0", 2, 0.5),
+        branch(0.0, "r1", 2, 0.5),
+    ]);
+    rollouts[2]["branch_score"] = Value::Null;
+    let given = given("appo", json!({}), rollouts);
+    close(&signal(&given, "r0", "token_scaled_rewards"), &[1.0, 0.0, 0.0, 0.0]);
+    close(&advantages(&given, "r0"), &[1.999996, 1.999996, 1.999996, 0.999998]);
+}
+
 #[test]
 fn appo_leaves_out_a_branch_that_left_nowhere() {
     let mut rollouts =

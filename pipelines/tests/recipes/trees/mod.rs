@@ -3,6 +3,7 @@
 mod a3;
 mod appo;
 mod nodes;
+mod pairs;
 mod slate;
 mod tempo;
 mod values;

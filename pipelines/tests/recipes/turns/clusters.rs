@@ -11,6 +11,7 @@ fn answered(answer: Value, evidence: f64, prompt: Option<f64>, logprobs: &[f64])
     let row = with_turns(short_turns(lists.len()), "step_reference_logprobs", &lists);
     let row = with(row, "prompt_reference_logprobs", prompt.into_iter().collect());
     let row = with(row, "observation_evidence", json!([evidence]));
+    let row = with(row, "prompt_ids", json!([3, 1, 4, 1, 5]));
     with(with(row, "answer", answer), "reward", json!(0))
 }
 

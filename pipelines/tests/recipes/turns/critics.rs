@@ -69,6 +69,7 @@ fn target_decoupling_has_the_numbers_of_its_section() {
     let columns = json!({
         "step_rewards": [0.0, 0.0, 1.0],
         "step_head_values": [[0.1, 0.5], [0.2, 0.6], [0.4, 0.8]],
+        "head_bootstrap_values": [0.0, 0.0],
     });
     let settings = json!({"gammas": [0.5, 0.999]});
     let result = given("target_decoupling", settings, json!([actions(&[1, 1, 1], columns)]));
@@ -82,7 +83,9 @@ fn target_decoupling_has_the_numbers_of_its_section() {
 #[test]
 fn routing_by_errors_prefers_heads_that_are_nearly_right() {
     // One step with the errors 0.2, 0.5, 1 and 3.
-    let columns = json!({"step_rewards": [0.0], "step_head_values": [[0.2, -0.5, 1.0, 3.0]]});
+    let columns = json!({
+        "step_rewards": [0.0], "step_head_values": [[0.2, -0.5, 1.0, 3.0]], "head_bootstrap_values": [0.0, 0.0, 0.0, 0.0],
+    });
     let settings = json!({"variant": "error_routing"});
     let result =
         given("target_decoupling", settings, json!([actions(&[1], columns.clone()), actions(&[1], columns)]));

@@ -1,4 +1,4 @@
-//! AEM, PBSD and R3-RAG: turns weighed by certainty, by evidence, by what they retrieved.
+//! AEM, PBSD, R3-RAG and StepSearch: turns weighed by certainty, by evidence, by what they retrieved.
 
 use serde_json::{Value, json};
 
@@ -96,6 +96,32 @@ fn r3_rag_has_the_numbers_of_its_section() {
     close(&rewards("r2"), &[0.72, 0.27]);
     close(&rewards("r4"), &[0.8, 0.3, -0.9]);
     assert!(!in_loss(&result, "r3"));
+}
+
+fn searches(similarities: Value, documents: Value) -> Value {
+    let steps = similarities.as_array().unwrap().len();
+    let searched: Vec<bool> =
+        similarities.as_array().unwrap().iter().map(|list| list != &json!([])).collect();
+    let columns = json!({
+        "reward": 1.0, "step_searched": searched, "step_gold_similarities": similarities,
+        "step_document_ids": documents, "token_values": vec![0.0; steps],
+    });
+    actions(&vec![1; steps], columns)
+}
+
+#[test]
+fn step_search_has_the_numbers_of_its_section() {
+    let similarities = json!([[0.2, 0.0], [], [0.5, 0.3], [0.1, 0.4]]);
+    let documents = json!([["a", "b"], [], ["c", "b", "d"], ["d", "e"]]);
+    let mut missing = searches(json!([[0.2, 0.0], [0.5, 0.3]]), json!([["a"], ["b"]]));
+    missing["step_gold_similarities"][1] = json!(null);
+    let rows = json!([searches(similarities, documents), missing]);
+    let result = given("step_search", json!({"whiten": "none"}), rows);
+    close(&signal(&result, "r0", "step_gain"), &[0.1, 0.0, 0.3, 0.05]);
+    close(&signal(&result, "r0", "step_redundancy"), &[0.0, 0.0, 1.0 / 3.0, 0.5]);
+    close(&signal(&result, "r0", "step_shaped_rewards"), &[0.1, 0.0, -0.0333333333, -0.45]);
+    close(&advantages(&result, "r0")[2..], &[1.0 - 0.45 - 0.0333333333, 1.0 - 0.45]);
+    assert!(!in_loss(&result, "r1"));
 }
 
 #[test]
