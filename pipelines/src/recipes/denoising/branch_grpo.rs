@@ -1,12 +1,12 @@
 //! BranchGRPO: rewards of leaves, fused up a denoising tree and compared by depth, on edges that are pruned.
 
-use meed_operators::credit::{Center, Norm, Scale, ZeroStd, group, normalize, signal};
+use meed_operators::credit::{Center, Credit, Norm, Scale, ZeroStd, group, normalize, signal};
 use meed_operators::tree::Backup;
 
 use super::branch_pruning::{PRUNING, deep, wide};
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
-use crate::parts::steps::{indicator, judged};
+use crate::parts::steps::indicator;
 use crate::parts::tree::Tree;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
@@ -59,7 +59,7 @@ pub const BRANCH_GRPO: Recipe = Recipe {
             once_per: Some(tree.node()),
             ..Norm::group_std(parameters.number("eps")?)
         };
-        let credit = judged([])
+        let credit = Credit::new()
             .define("fused_reward", tree.root_value())
             .define("step_fused_rewards", tree.value())
             .advantage(normalize(signal("step_fused_rewards"), &norm))

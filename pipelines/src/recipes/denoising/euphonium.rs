@@ -22,7 +22,7 @@ const INPUTS: &[Input] = &[input(
 const PARAMETERS: &[Parameter] = &[
     parameter("mode", "both", "both, outcome, process: which of the two are trained on"),
     parameter("reward_columns", "reward", "the outcome rewards, each compared on its own"),
-    parameter("weights", "null", "weights of the outcome rewards; 1 each by default"),
+    parameter("weights", "null", "weights of the outcome rewards, none below 0; 1 each by default"),
     parameter("outcome_weight", "1.0", "weight of the outcome part"),
     parameter("process_weight", "1.0", "weight of the process part"),
     parameter("adv_clip_max", "5", "advantages of each part are clamped to plus or minus this"),

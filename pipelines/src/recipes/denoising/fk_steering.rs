@@ -52,10 +52,8 @@ pub const FK_STEERING: Recipe = Recipe {
     inputs: &[INPUTS],
     parameters: &[PARAMETERS],
     plan: |parameters| {
-        let (reward, before) = (
-            || signal("reward"),
-            || signal("previous_reward").or_else(parameters.number("first_reward").unwrap_or(0.0)),
-        );
+        let first = parameters.number("first_reward")?;
+        let (reward, before) = (|| signal("reward"), || signal("previous_reward").or_else(first));
         let lambda = parameters.number("lambda")?;
         let last = parameters.boolean("last")?;
         let (carried, exponent, divided) = match parameters.text("potential")? {

@@ -2,14 +2,14 @@
 
 use meed_operators::credit::{Credit, group, normalize, signal};
 
-use crate::inputs::{Input, Of, input};
+use crate::inputs::{Input, Of, input, whole};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::denoising::{FLOW_EPS, flow_norm};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
-    input(
-        "branch_step",
+    whole(
+        "step_index",
         Of::Count,
         "number of the one stochastic step of the sample; all other steps are deterministic",
         "a sampler that branches at one step, on import",
@@ -40,7 +40,7 @@ pub const TEMPFLOW_GRPO: Recipe = Recipe {
     inputs: &[INPUTS],
     parameters: &[PARAMETERS, FLOW_EPS],
     plan: |parameters| {
-        let at_step = group().and(signal("branch_step"));
+        let at_step = group().and(signal("step_index"));
         let by = match parameters.text("group")? {
             "seed, step" => at_step.and(signal("seed_id")),
             "prompt, step" => at_step,

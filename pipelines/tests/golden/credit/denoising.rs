@@ -70,11 +70,9 @@ fn trained_steps(case: &Case, row: Value) -> Result<Value, String> {
     Ok(Value::Object(row))
 }
 
-/// The rollout without means of latents, the number of its step as the recipe calls it.
+/// The rollout without means of latents.
 fn without_latents(row: Value) -> Result<Value, String> {
     let mut row = object(row)?;
-    let step = row.remove("step_index").ok_or("has no step_index")?;
-    row.insert("branch_step".into(), step);
     row.retain(|name, _| !["mean", "old_mean", "ref_mean"].contains(&name.as_str()));
     Ok(Value::Object(row))
 }

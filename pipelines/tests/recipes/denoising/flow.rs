@@ -75,7 +75,8 @@ fn other_weightings_of_the_tracker() {
 
 #[test]
 fn branches_of_one_seed_and_step_are_compared() {
-    let row = |seed: &str, step: i64, reward: f64| json!({ "seed_id": seed, "branch_step": step, "reward": reward });
+    let row =
+        |seed: &str, step: i64, reward: f64| json!({ "seed_id": seed, "step_index": step, "reward": reward });
     let rows =
         json!([row("a", 0, 0.3), row("a", 0, 0.7), row("a", 0, 0.5), row("a", 1, 0.9), row("b", 0, 0.1)]);
     let by_seed = given("tempflow_grpo", json!({}), rows.clone());

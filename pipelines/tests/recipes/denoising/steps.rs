@@ -1,5 +1,7 @@
 //! VGPO, AC-Flow, Euphonium and B2-DiffuRL: values, critics and histories of denoising steps.
 
+use std::f64::consts::{E, SQRT_2};
+
 use serde_json::{Value, json};
 
 use super::{of_steps, samples};
@@ -31,7 +33,7 @@ fn the_weights_of_ac_flow() {
     let rows = json!([{ "reward": 1.0, "step_values": [0.6, 1.3, -1.5] }]);
     let ac = given("ac_flow", json!({ "shaping": "none" }), rows);
     close(&advantages(&ac, "r0"), &[0.4, -0.3, 1.0]);
-    close(&signal(&ac, "r0", "step_imitation_weights"), &[1.491824698, 0.740818221, 2.718281828]);
+    close(&signal(&ac, "r0", "step_imitation_weights"), &[1.491824698, 0.740818221, E]);
     let rows = json!([
         { "reward": 1.0, "step_values": [0.25] },
         { "reward": 3.0, "step_values": [0.25] },
@@ -52,9 +54,9 @@ fn euphonium_compares_outcome_and_process_apart() {
     close(&signal(&both, "r0", "outcome_advantage_reward"), &[0.70710677]);
     // Steps without guidance have process reward 0 and advantage 0.
     close(&signal(&both, "r0", "step_process_advantages"), &[0.0, -0.70710676, 0.70710673]);
-    close(&signal(&both, "r0", "step_positive_advantages"), &[0.70710677, 0.70710677, 1.4142135]);
+    close(&signal(&both, "r0", "step_positive_advantages"), &[0.70710677, 0.70710677, SQRT_2]);
     close(&signal(&both, "r0", "step_negative_advantages"), &[0.0, -0.70710676, 0.0]);
-    close(&advantages(&both, "r0"), &[0.70710677, 0.0, 1.4142135]);
+    close(&advantages(&both, "r0"), &[0.70710677, 0.0, SQRT_2]);
     let weighted =
         json!({ "mode": "outcome", "reward_columns": ["reward", "reward_text"], "weights": [1, 0.5] });
     close(&advantages(&given("euphonium", weighted, rows.clone()), "r0"), &[0.353553385; 3]);

@@ -1,5 +1,7 @@
 //! TP-GRPO of flow models and DenseGRPO: what each step added to the reward of its completion.
 
+use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
+
 use meed_pipelines::InMemory;
 use serde_json::{Value, json};
 
@@ -76,9 +78,9 @@ fn the_numbers_of_dense_grpo() {
     let dense = given("dense_grpo", json!({}), completions(&GAINS));
     let exact = given("dense_grpo", json!({ "eps": 0 }), completions(&GAINS));
     let wanted = [
-        ("r0", [0.266833357, 0.705609956, -0.339452498], [0.267261242, 0.707106781, -0.339683110]),
-        ("r1", [-1.334166783, 0.705609956, 1.357809991], [-1.336306210, 0.707106781, 1.358732441]),
-        ("r2", [1.067333427, -1.411219913, -1.018357493], [1.069044968, -1.414213562, -1.019049331]),
+        ("r0", [0.266833357, 0.705609956, -0.339452498], [0.267261242, FRAC_1_SQRT_2, -0.339683110]),
+        ("r1", [-1.334166783, 0.705609956, 1.357809991], [-1.336306210, FRAC_1_SQRT_2, 1.358732441]),
+        ("r2", [1.067333427, -1.411219913, -1.018357493], [1.069044968, -SQRT_2, -1.019049331]),
     ];
     for (rollout, with_eps, without) in wanted {
         close(&advantages(&dense, rollout), &with_eps);
