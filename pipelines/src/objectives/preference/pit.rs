@@ -52,11 +52,9 @@ fn loss(columns: &Columns) -> Result<Loss> {
     for (order, &(greater, lesser)) in ORDERS.iter().enumerate() {
         let difference = |pair: usize| gaps[greater][pair] - gaps[lesser][pair];
         orders[order] = share * exact((0..pairs).map(|pair| -log_sigmoid(difference(pair))));
-        for pair in 0..pairs {
-            let slope = share * logistic(-difference(pair));
-            slopes[greater][pair] -= slope;
-            slopes[lesser][pair] += slope;
-        }
+        let falls: Vec<f64> = (0..pairs).map(|pair| share * logistic(-difference(pair))).collect();
+        slopes[greater].iter_mut().zip(&falls).for_each(|(slope, fall)| *slope -= fall);
+        slopes[lesser].iter_mut().zip(&falls).for_each(|(slope, fall)| *slope += fall);
     }
     loss.value = orders.iter().sum();
     loss.part("pairs", pairs as f64);
