@@ -44,12 +44,12 @@ const ESTIMATORS: &[(&str, &str)] = &[
     ("gigpo", "gigpo"),
     ("gigpo, state part", "gigpo"),
     ("step_reinforce", "step_reinforce"),
+    ("turn-level, group mean", "turn_baseline"),
 ];
 
 const LATER_ESTIMATORS: &[(&str, &str)] = &[
-    ("ema_baseline", "a running baseline that forgets, per agent: comes with the recipes for several agents"),
-    ("per role", "a map from roles to recipes: comes with the recipes for several agents"),
-    ("turn-level, group mean", "the unbiased turn baseline: comes with the turn recipes"),
+    ("ema_baseline", "a running baseline that forgets, per agent: statistics over the history have no decay"),
+    ("per role", "a map from roles to recipes: recipes are not composed"),
 ];
 
 const LATER_STAGES: &[&str] =
@@ -73,6 +73,7 @@ fn preset_of(framework: &str, params: &Map<String, Value>) -> Option<&'static st
 
 /// Words that describe a case without changing what is computed here, with their known values.
 const DESCRIPTIVE: &[(&str, &[&str])] = &[
+    ("unbiased", &["absent turns count as reward 0 in the mean of their index, for every rollout"]),
     ("stage", &[]),
     ("estimator", &[]),
     ("version", DESCRIPTIVE_VERSIONS),

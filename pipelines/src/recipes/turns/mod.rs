@@ -26,6 +26,7 @@ pub mod spa_rl;
 pub mod step_search;
 pub mod target_decoupling;
 pub mod tarl;
+pub mod turn_baseline;
 pub mod turn_ppo;
 
 use crate::recipe::Recipe;
@@ -58,5 +59,6 @@ pub const RECIPES: &[&Recipe] = &[
     &step_search::STEP_SEARCH,
     &target_decoupling::TARGET_DECOUPLING,
     &tarl::TARL,
+    &turn_baseline::TURN_BASELINE,
     &turn_ppo::TURN_PPO,
 ];

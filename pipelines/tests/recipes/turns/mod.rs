@@ -1,5 +1,6 @@
 //! Recipes of the family `turns`.
 
+mod baselines;
 mod calls;
 mod clusters;
 mod contributions;
