@@ -13,6 +13,7 @@ pub mod policy;
 pub mod random;
 pub mod sample;
 pub mod signals;
+pub mod tree;
 pub mod update;
 
 pub use error::{Error, Place, Result};

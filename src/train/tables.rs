@@ -7,11 +7,12 @@ use meed_operators::columns::Table;
 use meed_operators::engine::{Sink, Tables};
 use meed_operators::{Error, Result};
 
-/// Scores and nodes come before the rollouts that they belong to, so that whoever finds rollouts of an
+/// Scores, nodes and edges come before the rollouts that they belong to, so that whoever finds rollouts of an
 /// epoch finds everything that was sampled; `updates` comes last, and its version is the run's progress.
-const ORDER: [Table; 5] = [Table::Scores, Table::Nodes, Table::Rollouts, Table::Advantages, Table::Updates];
+const ORDER: [Table; 6] =
+    [Table::Scores, Table::Nodes, Table::Edges, Table::Rollouts, Table::Advantages, Table::Updates];
 
-/// The tables of a training run, as one sink: `<dataset>`, `<dataset>_scores`, `_nodes`, `_advantages` and
+/// The tables of a training run, as one sink: `<dataset>`, `<dataset>_scores`, `_nodes`, `_edges`, `_advantages` and
 /// `_updates`.
 ///
 /// # Errors

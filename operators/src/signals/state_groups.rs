@@ -1,5 +1,6 @@
 //! Groups of steps with the same or a similar state, across the rollouts of a group.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Builder, ListBuilder};
@@ -12,7 +13,8 @@ use crate::credit::{STEP, Unit};
 use crate::{Error, Result};
 
 /// Adds `step_state_groups`: the number of the cluster that a policy step's state belongs to,
-/// counted inside the group in canonical order; null at environment steps and null states.
+/// counted inside the group in canonical order; null at environment steps and null states. With a history,
+/// steps share a number where their states and those of so many policy steps before them share clusters.
 ///
 /// Greedy clustering: a state joins the first cluster whose first member is at least `similarity`
 /// like it (Ratcliff/Obershelp ratio, as in Python's `difflib`), else it opens a new one. At 1 only
@@ -21,6 +23,8 @@ use crate::{Error, Result};
 pub struct StateGroups {
     /// Least ratio, in `0..=1`.
     pub similarity: f64,
+    /// How many earlier policy steps count too. A step with fewer before it is like those that began alike.
+    pub history: usize,
 }
 
 impl AddSignals for StateGroups {
@@ -48,9 +52,11 @@ impl AddSignals for StateGroups {
         let mut clusters = ListBuilder::new(Int64Builder::new()).with_field(field);
         for group in unit.groups().windows(2) {
             let mut representatives: Vec<Vec<char>> = Vec::new();
+            let mut numbers: HashMap<Vec<usize>, i64> = HashMap::new();
             for row in group[0]..group[1] {
                 let texts = states.value(row);
                 let texts = texts.as_string::<i32>();
+                let mut recent: Vec<usize> = Vec::new();
                 for i in 0..texts.len() {
                     if texts.is_null(i) || !policy[steps.rows[row] + i] {
                         clusters.values().append_null();
@@ -58,11 +64,13 @@ impl AddSignals for StateGroups {
                     }
                     let state: Vec<char> = texts.value(i).chars().collect();
                     let joined = representatives.iter().position(|known| self.similar(known, &state));
-                    let cluster = joined.unwrap_or_else(|| {
+                    recent.push(joined.unwrap_or_else(|| {
                         representatives.push(state);
                         representatives.len() - 1
-                    });
-                    clusters.values().append_value(cluster as i64);
+                    }));
+                    let from = recent.len().saturating_sub(self.history + 1);
+                    let next = numbers.len() as i64;
+                    clusters.values().append_value(*numbers.entry(recent[from..].to_vec()).or_insert(next));
                 }
                 clusters.append(states.is_valid(row));
             }

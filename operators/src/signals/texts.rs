@@ -1,6 +1,7 @@
-//! Lists of text, and lists of lists of text, row by row.
+//! Columns that operators read: lists of text, lists of lists of text, numbers.
 
-use arrow::array::{Array, AsArray, ListArray, StringArray};
+use arrow::array::{Array, AsArray, Float64Array, ListArray, StringArray};
+use arrow::datatypes::Float64Type;
 
 use crate::credit::{Unit, provider};
 use crate::{Error, Place, Result};
@@ -57,13 +58,17 @@ impl<'a> NestedTexts<'a> {
 /// A list column that an operator reads.
 pub(super) fn column<'a>(unit: &'a Unit, operator: &str, name: &str) -> Result<&'a ListArray> {
     if unit.column(name).is_none() {
-        return Err(Error::MissingSignal {
-            recipe: operator.to_owned(),
-            signal: name.to_owned(),
-            hint: provider(name).to_owned(),
-        });
+        return Err(missing(operator, name));
     }
     unit.list(name).ok_or_else(|| wrong(name, "be a list"))
+}
+
+fn missing(operator: &str, name: &str) -> Error {
+    Error::MissingSignal {
+        recipe: operator.to_owned(),
+        signal: name.to_owned(),
+        hint: provider(name).to_owned(),
+    }
 }
 
 pub(super) fn wrong(name: &str, wanted: &str) -> Error {
@@ -72,4 +77,10 @@ pub(super) fn wrong(name: &str, wanted: &str) -> Error {
         format!("must {wanted}"),
         "see the recipe that reads it for what its values are",
     )
+}
+
+/// A column of one number per rollout that an operator reads.
+pub(super) fn numbers<'a>(unit: &'a Unit, operator: &str, name: &str) -> Result<&'a Float64Array> {
+    let column = unit.column(name).ok_or_else(|| missing(operator, name))?;
+    column.as_primitive_opt::<Float64Type>().ok_or_else(|| wrong(name, "be a Float64 per rollout"))
 }

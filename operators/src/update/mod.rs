@@ -4,17 +4,21 @@ mod adamw;
 mod clip;
 mod galore;
 mod gcond;
+mod gradient_depth;
 mod minibatches;
 mod schedule;
 mod shrink_and_perturb;
+mod synthetic_gradient;
 
 pub use adamw::{AdamW, AdamWOptions};
 pub use clip::{clip_global_norm, global_norm};
 pub use galore::{Galore, GaloreOptions, Projection};
 pub use gcond::{Combined, Gcond, GcondOptions};
+pub use gradient_depth::{Cycles, GradientDepth};
 pub use minibatches::{Cut, minibatches};
 pub use schedule::{Decay, LoggedNorm, Schedule, refine};
 pub use shrink_and_perturb::{fresh_weights, shrink_and_perturb};
+pub use synthetic_gradient::SyntheticGradient;
 
 use std::collections::BTreeMap;
 

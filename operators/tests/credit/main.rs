@@ -28,3 +28,4 @@ mod program;
 mod recipes;
 mod shape;
 mod statistics;
+mod trees;

@@ -9,6 +9,7 @@ use arrow::array::{
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use meed_operators::credit::*;
 use meed_operators::signals::{AddSignals, PrefixTree, StateGroups, add_signals};
+use meed_operators::tree::Backup;
 use proptest::prelude::*;
 
 use crate::arrays::{batch, list, whole};
@@ -122,7 +123,7 @@ fn tempo_expression(eps: Option<f64>) -> Expr {
 }
 
 fn tree() -> Vec<Arc<dyn AddSignals>> {
-    vec![Arc::new(PrefixTree { value: "reward".into() })]
+    vec![Arc::new(PrefixTree { value: "reward".into(), backup: Backup::Leaves })]
 }
 
 fn advantages(batch: RecordBatch, expr: Expr) -> Vec<Vec<Option<f64>>> {
@@ -209,7 +210,7 @@ proptest! {
         let data = dataset(seed);
         let order = Random::new(seed).shuffled(data.rows.len());
         let unit = Unit::new(batch(&data, &order)).unwrap();
-        let unit = add_signals(&[Arc::new(StateGroups { similarity: 1.0 })], unit).unwrap();
+        let unit = add_signals(&[Arc::new(StateGroups { similarity: 1.0, history: 0 })], unit).unwrap();
         let clusters = unit.list("step_state_groups").unwrap();
         for group in data.groups() {
             let mut known: Vec<&str> = Vec::new();
@@ -236,7 +237,7 @@ proptest! {
     fn clusters_are_keys_like_states(seed in any::<u64>()) {
         let data = dataset(seed);
         let order: Vec<usize> = (0..data.rows.len()).collect();
-        let unit = add_signals(&[Arc::new(StateGroups { similarity: 1.0 })], Unit::new(batch(&data, &order)).unwrap()).unwrap();
+        let unit = add_signals(&[Arc::new(StateGroups { similarity: 1.0, history: 0 })], Unit::new(batch(&data, &order)).unwrap()).unwrap();
         let by = |key: &str| mean(signal("step_rewards"), group().and(signal(key))).null_if(policy(STEP).negated());
         let checked = checked(&Credit::new().define("a", by("step_states")).define("b", by("step_state_groups")), unit.batch()).unwrap();
         let evaluated = evaluate(&checked, &unit, &BatchStatistics::default()).unwrap();

@@ -10,7 +10,6 @@ mod pruning;
 mod stages;
 mod training;
 mod training_rows;
-mod tree_nodes;
 mod update_row;
 mod updater;
 mod warm_up;

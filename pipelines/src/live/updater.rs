@@ -14,6 +14,7 @@ use meed_operators::engine::{rows_of, table_of};
 use meed_operators::objectives::Objective;
 use meed_operators::policy::{Learner, Policy, StepReport, TokenBatch, TokenScores};
 use meed_operators::random::RandomKey;
+use meed_operators::tree::{edge_rows, node_rows};
 use meed_operators::update::{Cut, Schedule, minibatches};
 use meed_operators::{Error, Result};
 
@@ -22,7 +23,6 @@ use super::learned_judge::LearnedJudge;
 use super::model_signals::with_token_signal;
 use super::policies::{Policies, Published, version_of};
 use super::training_rows::{TrainingRows, with_scores};
-use super::tree_nodes::tree_nodes;
 use super::update_row::{UpdateRow, update_rows};
 use crate::stored::RecipeSettings;
 
@@ -164,8 +164,11 @@ impl Updater {
             }
             written.push(rows_of(Table::Rollouts, unit.batch())?);
             written.push(rows_of(Table::Advantages, &advantages)?);
-            if let Some(nodes) = tree_nodes(&given.unit)? {
+            if let Some(nodes) = node_rows(&given.unit)? {
                 written.push(rows_of(Table::Nodes, &nodes)?);
+            }
+            if let Some(edges) = edge_rows(&given.unit)? {
+                written.push(rows_of(Table::Edges, &edges)?);
             }
             if self.settings.keeps_history {
                 self.state.history.record(unit.batch())?;

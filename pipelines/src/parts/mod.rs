@@ -10,5 +10,6 @@ pub mod returns;
 pub mod reward;
 pub mod shaped;
 pub mod steps;
+pub mod tree;
 pub mod votes;
 pub mod whitening;

@@ -34,6 +34,7 @@ const PARAMETERS: &[Parameter] = &[
     ),
     parameter("similarity", "false", "true: states are clustered by text similarity"),
     parameter("similarity_threshold", "0.95", "least similarity to a cluster's first state"),
+    parameter("state_history", "0", "how many earlier policy steps must agree too for states to be equal"),
 ];
 
 /// GiGPO: `A = normalize(episode) + w * normalize(return | state)`.
@@ -99,7 +100,9 @@ fn plan(parameters: &Parameters) -> Result<Plan> {
         _ => return Err(parameters.unknown("episode_statistics", &["step_rows", "trajectories"])),
     };
     let similar = parameters.boolean("similarity")?;
-    let state = if similar { signal("step_state_groups") } else { signal("step_states") };
+    let history = usize::from(parameters.small("state_history")?);
+    let clustered = similar || history > 0;
+    let state = if clustered { signal("step_state_groups") } else { signal("step_states") };
     let credit = credit
         .define("step_returns", penalised(return_to_go(rewarded(), parameters.number("gamma")?)))
         .define("step_episode_advantages", episode_part);
@@ -108,8 +111,9 @@ fn plan(parameters: &Parameters) -> Result<Plan> {
     let advantage = parameters.number("episode_weight")? * signal("step_episode_advantages")
         + parameters.number("step_weight")? * signal("step_state_advantages");
     let mut plan = Plan::from(credit.advantage(advantage));
-    if similar {
-        plan.operators.push(Arc::new(StateGroups { similarity: parameters.number("similarity_threshold")? }));
+    if clustered {
+        let similarity = if similar { parameters.number("similarity_threshold")? } else { 1.0 };
+        plan.operators.push(Arc::new(StateGroups { similarity, history }));
     }
     Ok(plan)
 }

@@ -15,6 +15,7 @@ mod reft;
 mod rlvr_schedule;
 mod rmt;
 mod scrl;
+mod stability_gap;
 mod tarot;
 
 use crate::recipe::Recipe;
@@ -36,5 +37,6 @@ pub const RECIPES: &[&Recipe] = &[
     &rlvr_schedule::RLVR_SCHEDULE,
     &rmt::RMT,
     &scrl::SCRL,
+    &stability_gap::STABILITY_GAP,
     &tarot::TAROT,
 ];

@@ -3,6 +3,7 @@
 
 pub mod c2;
 pub mod carr;
+pub mod deep_research_survey;
 pub mod edualign;
 pub mod goal_conditioned_rm;
 pub mod kl_in_reward;
@@ -26,6 +27,7 @@ use crate::recipe::Recipe;
 pub const RECIPES: &[&Recipe] = &[
     &c2::C2,
     &carr::CARR,
+    &deep_research_survey::DEEP_RESEARCH_SURVEY,
     &edualign::EDUALIGN,
     &goal_conditioned_rm::GOAL_CONDITIONED_RM,
     &kl_in_reward::KL_IN_REWARD,

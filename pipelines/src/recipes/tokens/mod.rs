@@ -3,6 +3,7 @@
 mod d3s;
 mod delta_token;
 mod flowtracer;
+mod greater;
 mod hicra;
 mod masked_thought;
 mod oreal;
@@ -17,6 +18,7 @@ pub const RECIPES: &[&Recipe] = &[
     &d3s::D3S,
     &delta_token::DELTA_TOKEN,
     &flowtracer::FLOWTRACER,
+    &greater::GREATER,
     &hicra::HICRA,
     &masked_thought::MASKED_THOUGHT,
     &oreal::OREAL,

@@ -8,6 +8,7 @@ use meed_operators::credit::{
     members, normalize, rank, signal, std, value, when,
 };
 use meed_operators::signals::PrefixTree;
+use meed_operators::tree::Backup;
 
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::recipe::{Fidelity, Kind, PPO_CLIP, Plan, Recipe};
@@ -67,7 +68,10 @@ fn plan(parameters: &Parameters) -> Result<Plan> {
         if scaled { relative / (std(reward(), group(), ddof).or_else(0.0) + eps) } else { relative };
     let alone = members(reward(), group()).equals(1.0);
     let credit = Credit::new().advantage(when(alone, 0.0, advantage));
-    Ok(Plan { operators: vec![Arc::new(PrefixTree { value: "reward".into() })], ..credit.into() })
+    Ok(Plan {
+        operators: vec![Arc::new(PrefixTree { value: "reward".into(), backup: Backup::Leaves })],
+        ..credit.into()
+    })
 }
 
 /// GRPO on the `rho` share of tokens with the highest entropy in the batch, 0 elsewhere. As in the

@@ -51,6 +51,17 @@ fn whole(column: &str, shape: &Shape, all: &[ColumnInfo]) -> Option<Cell> {
         "token_mask" => Cell::List(shape.mask.iter().map(|&on| Cell::Flag(on)).collect()),
         "step_ends" => steps().map(|step| step.end as f64).collect(),
         "step_kinds" => steps().map(|step| step.kind).collect(),
+        // A path in a binary tree, which does not branch any more far below.
+        "step_nodes" => {
+            let (mut draw, mut node) = (Draw::of(shape.seed, column, 0), 0);
+            let mut child = |depth: usize| {
+                if depth < 16 {
+                    node = 2 * node + 1 + i64::from(draw.once_in(3));
+                }
+                (node + (depth.saturating_sub(15) << 20) as i64) as f64
+            };
+            (0..shape.steps.len()).map(|depth| child(depth)).collect()
+        }
         "step_turns" => shape.turns().into_iter().map(|turn| turn as f64).collect(),
         "turns" => shape.turns().last().map_or(0.0, |&last| last as f64 + 1.0).into(),
         "response_length" | "length" | "output_tokens" => (shape.mask.len() as f64).into(),
