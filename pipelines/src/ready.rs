@@ -95,8 +95,8 @@ impl Ready {
             fields.extend(operator.adds().into_iter().map(Arc::new));
             gathers.push(Gather { operator: operator.clone(), inputs });
         }
-        let built = fields.iter().filter(|field| added.contains(field.name())).cloned();
-        let tables = tables_of(&Schema::new(built.collect::<Vec<_>>()));
+        let built: Vec<Field> = operators.iter().flat_map(|operator| operator.adds()).collect();
+        let tables = tables_of(&built);
         let mut checked = Checked::new(recipe, &plan.credit, &SignalSchema::new(&Schema::new(fields)))?;
         checked.columns.retain(|name| !added.contains(name));
         checked.columns.extend(columns);
@@ -208,26 +208,12 @@ impl Ready {
         &self.tables
     }
 
-    /// Rows of [`Ready::tables`] from a unit that has the signals of its operators, marked with their table and
-    /// with the recipe.
+    /// Rows of [`Ready::tables`] from a unit that has the signals of its operators; see [`rows_beside`].
     ///
     /// # Errors
     /// Trees that do not fit the rollouts.
     pub fn rows_beside(&self, unit: &Unit) -> Result<Vec<RecordBatch>> {
-        let mut beside = Vec::new();
-        for table in &self.tables {
-            let rows = match table {
-                Table::Edges => edge_rows(unit)?,
-                _ => node_rows(unit)?,
-            };
-            let Some(rows) = rows else { continue };
-            let index = rows.schema().index_of("recipe")?;
-            let mut columns = rows.columns().to_vec();
-            let recipe = self.assignment.recipe.as_str();
-            columns[index] = Arc::new(StringArray::from(vec![recipe; rows.num_rows()])) as ArrayRef;
-            beside.push(rows_of(*table, &RecordBatch::try_new(rows.schema(), columns)?)?);
-        }
-        Ok(beside)
+        rows_beside(&self.assignment.recipe, &self.tables, unit)
     }
 
     /// A unit with the signals of the group operators and of the first `gathers` operators over the
@@ -240,6 +226,27 @@ impl Ready {
         }
         Ok(unit)
     }
+}
+
+/// Nodes of the trees and edges of the graphs that a recipe's operators have built in a unit, marked with
+/// their table and with the recipe.
+///
+/// # Errors
+/// Trees that do not fit the rollouts.
+pub fn rows_beside(recipe: &str, tables: &[Table], unit: &Unit) -> Result<Vec<RecordBatch>> {
+    let mut beside = Vec::new();
+    for table in tables {
+        let rows = match table {
+            Table::Edges => edge_rows(unit)?,
+            _ => node_rows(unit)?,
+        };
+        let Some(rows) = rows else { continue };
+        let index = rows.schema().index_of("recipe")?;
+        let mut columns = rows.columns().to_vec();
+        columns[index] = Arc::new(StringArray::from(vec![recipe; rows.num_rows()])) as ArrayRef;
+        beside.push(rows_of(*table, &RecordBatch::try_new(rows.schema(), columns)?)?);
+    }
+    Ok(beside)
 }
 
 /// Signals without which a rollout cannot take part: what an operator reads in order to add one of them

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, AsArray};
+use arrow::array::AsArray;
 use meed_connectors::import::ImportOptions;
 use serde_json::{Value, json};
 

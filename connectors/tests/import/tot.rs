@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::RecordBatch;
 use meed_connectors::import::ImportOptions;
 use serde_json::{Value, json};
 
