@@ -72,6 +72,8 @@ pub enum Named {
     Items,
     /// By two levels that it begins with.
     Pairs,
+    /// Not at all: one value per rollout, whatever its name begins with.
+    Whole,
 }
 
 /// Declares a column of the rollout, or of tokens, steps or turns by its name.
@@ -83,6 +85,11 @@ pub const fn input(column: &'static str, of: Of, meaning: &'static str, provider
 /// rubric.
 pub const fn items(column: &'static str, of: Of, meaning: &'static str, provider: &'static str) -> Input {
     Input { column, of, meaning, provider, level: Named::Items }
+}
+
+/// Declares a column of the rollout whose name begins like that of a level: `step_index` is one number.
+pub const fn whole(column: &'static str, of: Of, meaning: &'static str, provider: &'static str) -> Input {
+    Input { column, of, meaning, provider, level: Named::Whole }
 }
 
 /// Declares a column of lists, whose name begins with both levels: `step_rubric_scores` has one value per
@@ -249,6 +256,7 @@ fn level_of(column: &str, named: Named) -> Level {
     let structural = ["ends", "starts", "ids"].contains(&rest) && first != "prompt";
     match (named, rest.split_once('_')) {
         (Named::Pairs, Some((inner, _))) => Level::pair(&Level::named(first), inner),
+        (Named::Whole, _) => ROLLOUT,
         (Named::Plainly, _) if !LEVELS.contains(&first) && !structural => ROLLOUT,
         _ => Level::named(first),
     }

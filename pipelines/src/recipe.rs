@@ -201,7 +201,8 @@ impl Recipe {
     fn with_provider(&self, error: Error, schema: &arrow::datatypes::Schema) -> Error {
         let lacks = |input: &Input| schema.column_with_name(input.column).is_none();
         let of_level = |level: &str, input: &Input| {
-            input.column.strip_prefix(level).is_some_and(|rest| rest.starts_with('_'))
+            let prefix = level.replace('.', "_");
+            input.column.strip_prefix(&prefix).is_some_and(|rest| rest.starts_with('_'))
         };
         match error {
             Error::MissingSignal { recipe, signal, hint } => {

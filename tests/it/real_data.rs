@@ -223,7 +223,7 @@ fn tau_bench() {
         return;
     };
     let workspace = Workspace::new();
-    let recipes: Vec<&str> = OUTCOME.iter().copied().chain(["gigpo"]).collect();
+    let recipes: Vec<&str> = OUTCOME.iter().copied().chain(["gigpo", "matchtir"]).collect();
     workspace.succeed(&["import", "tau-bench", &file.display().to_string(), "--to", "airline"]);
     workspace.succeed(&["assign", "--recipe", &recipes.join(","), "--from", "airline", "--to", "credit"]);
     let counts = workspace.query("select recipe, count(*) n from credit_advantages group by recipe");

@@ -337,7 +337,8 @@ impl Expr {
     pub fn shift(self, by: i64, initial: Option<Expr>) -> Expr {
         Node::Shift { x: self, by, initial, members: trainable() }.into()
     }
-    /// Running value over the members of the rollout, the member itself included.
+    /// Running value over the members of the rollout, the member itself included. Of a pair level such as
+    /// `turn.test`, each item has a running value of its own, from turn to turn; so it is for `shift` and `recur`.
     pub fn scan(self, running: Running) -> Expr {
         Node::Scan {
             x: self,
@@ -433,7 +434,13 @@ impl Expr {
             _ => {}
         })
     }
-    /// Coarse to fine, on every element.
+    /// Coarse to fine, on every element; or items to a pair level, to each outer element's item of that place.
+    ///
+    /// ```
+    /// use meed_operators::credit::*;
+    /// let discounts = values("head", vec![0.9, 0.99]).spread(Level::pair(&STEP, "head"));
+    /// assert_eq!(discounts.to_string(), "spread(values(head, [0.9, 0.99]), step.head)");
+    /// ```
     pub fn spread(self, level: Level) -> Expr {
         Node::Spread { x: self, level, position: Position::All, members: trainable() }.into()
     }

@@ -1,38 +1,60 @@
 //! Operators that add signals to whole groups, where no expression can.
 
 mod align_words;
+mod answer_clusters;
 mod attention;
 mod balance_threshold;
 mod component_alignment;
 mod discriminant;
+mod first_gradient_step;
 mod gather;
 mod given_tree;
+mod intent_labels;
+mod leaf_pairs;
 mod macro_actions;
+mod match_calls;
 mod next_rollouts;
 mod prefix_tree;
 mod probes;
+mod return_decomposition;
 mod rubric_graph;
+mod shapley;
+mod shell;
 mod state_groups;
+mod step_vectors;
 mod test_densities;
 mod texts;
+mod trace_units;
 mod trajectory_graph;
 mod tree_columns;
+mod variance_segments;
 
 pub use align_words::{AlignWords, Aligned};
+pub use answer_clusters::{AnswerClusters, Equivalence};
 pub use attention::{AttentionFlow, AttentionInfluence, AttentionLookBack};
 pub use balance_threshold::BalanceThreshold;
 pub use component_alignment::{Component, ComponentAlignment, aligned, longest_common};
 pub use discriminant::Discriminant;
+pub use first_gradient_step::FirstGradientStep;
 pub use gather::{GatherSignals, Known, Rows, Told, whole_iteration};
 pub use given_tree::GivenTree;
+pub use intent_labels::IntentLabels;
+pub use leaf_pairs::LeafPairs;
 pub use macro_actions::{MacroActions, Termination};
+pub use match_calls::{Assignment, GoldCalls, LEAST_REGULARISATION, MatchCalls, ToolCall};
 pub use next_rollouts::NextRollouts;
 pub use prefix_tree::PrefixTree;
 pub use probes::Probes;
+pub use return_decomposition::ReturnDecomposition;
 pub use rubric_graph::{RubricGraph, connected_rubrics};
+pub use shapley::{
+    Coalitions, MOST_PLAYERS, Shapley, StoredCoalition, exact_shapley_values, sampled_shapley_values,
+};
 pub use state_groups::StateGroups;
 pub use test_densities::TestDensities;
+pub use trace_units::{Trace, TraceFault, TraceUnits};
 pub use trajectory_graph::TrajectoryGraph;
+pub use variance_segments::VarianceSegments;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{Field, Schema};

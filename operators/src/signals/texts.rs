@@ -55,6 +55,12 @@ impl<'a> NestedTexts<'a> {
     }
 }
 
+/// A column with one text per rollout.
+pub(super) fn text_column<'a>(unit: &'a Unit, operator: &str, name: &str) -> Result<&'a StringArray> {
+    let column = unit.column(name).ok_or_else(|| missing(operator, name))?;
+    column.as_string_opt().ok_or_else(|| wrong(name, "hold texts"))
+}
+
 /// A list column that an operator reads.
 pub(super) fn column<'a>(unit: &'a Unit, operator: &str, name: &str) -> Result<&'a ListArray> {
     if unit.column(name).is_none() {

@@ -49,10 +49,10 @@ impl Tree {
     /// use meed_operators::tree::{Backup, Tree};
     /// let paths = [vec![0, 2], vec![0, 3], vec![0, 4], vec![1]].map(Some);
     /// let (tree, _) = Tree::of_paths(&paths).unwrap();
-    /// let values = [Some(1.0), Some(1.0), Some(0.0), Some(0.0)];
+    /// let values = [Some(1.0), Some(1.0), Some(1.0), Some(0.0)];
     /// let root = |backup| tree.back_up(&values, None, backup)[0].unwrap();
-    /// assert_eq!((root(Backup::Leaves), root(Backup::Children)), (0.5, 1.0 / 3.0));
-    /// assert_eq!((root(Backup::Max), root(Backup::Discounted { gamma: 0.5 })), (1.0, 0.125));
+    /// assert_eq!((root(Backup::Leaves), root(Backup::Children)), (0.75, 0.5));
+    /// assert_eq!((root(Backup::Max), root(Backup::Discounted { gamma: 0.5 })), (1.0, 0.1875));
     /// ```
     pub fn back_up(&self, values: &[Option<f64>], edges: Option<&[f64]>, backup: Backup) -> Vec<Option<f64>> {
         let edge = |node: usize| edges.map_or(0.0, |edges| edges[node]);

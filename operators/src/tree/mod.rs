@@ -4,11 +4,13 @@ mod backup;
 mod given;
 mod prefix;
 mod rows;
+mod search;
 
 pub use backup::Backup;
 pub use given::OtherParent;
 pub use prefix::TokenTree;
 pub use rows::{edge_rows, node_rows, tables_of};
+pub use search::{backed_up, puct};
 
 /// A tree whose paths are rollouts. Node 0 is the root, which every rollout passes; a parent comes before
 /// its children, and nodes are in the order in which the rollouts, one after another, first pass them

@@ -5,20 +5,24 @@ mod clip;
 mod galore;
 mod gcond;
 mod gradient_depth;
+mod implicit;
 mod minibatches;
 mod schedule;
 mod shrink_and_perturb;
 mod synthetic_gradient;
+mod warm_start;
 
 pub use adamw::{AdamW, AdamWOptions};
 pub use clip::{clip_global_norm, global_norm};
 pub use galore::{Galore, GaloreOptions, Projection};
 pub use gcond::{Combined, Gcond, GcondOptions};
 pub use gradient_depth::{Cycles, GradientDepth};
+pub use implicit::{implicit_gradient, neumann_inverse};
 pub use minibatches::{Cut, minibatches};
 pub use schedule::{Decay, LoggedNorm, Schedule, refine};
 pub use shrink_and_perturb::{fresh_weights, shrink_and_perturb};
 pub use synthetic_gradient::SyntheticGradient;
+pub use warm_start::WarmStart;
 
 use std::collections::BTreeMap;
 

@@ -223,6 +223,14 @@ fn types_tell_what_the_values_are() {
         type_of(signal("test_weights") * signal("turn_test_passed")),
         at(Level::pair(&TURN, "test"), ValueType::Number)
     );
+    let tests = || signal("turn_test_passed");
+    for along in [tests().recur(signal("test_weights")), tests().shift(1, Some(signal("test_weights")))] {
+        assert_eq!(type_of(along), at(Level::pair(&TURN, "test"), ValueType::Number));
+    }
+    assert_eq!(
+        type_of(signal("test_weights").spread(Level::pair(&TURN, "test"))),
+        at(Level::pair(&TURN, "test"), ValueType::Number)
+    );
     assert_eq!(
         type_of(mean(signal("step_rewards"), group().and(signal("step_states")))),
         at(STEP, ValueType::Number)

@@ -45,6 +45,36 @@ fn zip(a: &Cells, b: &Cells, f: impl Fn(Option<f64>, Option<f64>) -> Option<f64>
     a.iter().zip(b).map(|(a, b)| a.iter().zip(b).map(|(&a, &b)| f(a, b)).collect()).collect()
 }
 
+/// What `f` gives for the sequences of a level. Of the pair level each test is a sequence of its own, from turn to
+/// turn.
+fn by_sequence(
+    data: &Data,
+    name: &str,
+    f: impl Fn(&dyn Fn(&Cells) -> Cells, &dyn Fn(&Truth) -> Truth) -> Cells,
+) -> Cells {
+    let places: Vec<Vec<Vec<usize>>> = data.rows.iter().map(|row| sequences(row, name)).collect();
+    let cut = places.iter().enumerate().flat_map(|(row, of_row)| of_row.iter().map(move |at| (row, at)));
+    let cut: Vec<(usize, &Vec<usize>)> = cut.collect();
+    let results = f(
+        &|cells| cut.iter().map(|(row, at)| at.iter().map(|&i| cells[*row][i]).collect()).collect(),
+        &|truth| cut.iter().map(|(row, at)| at.iter().map(|&i| truth[*row][i]).collect()).collect(),
+    );
+    let mut joined: Cells = data.rows.iter().map(|row| vec![None; elements(row, name)]).collect();
+    for ((row, at), result) in cut.iter().zip(results) {
+        at.iter().zip(result).for_each(|(&i, x)| joined[*row][i] = x);
+    }
+    joined
+}
+
+fn sequences(row: &crate::data::Row, name: &str) -> Vec<Vec<usize>> {
+    if name != "turn.test" {
+        return vec![(0..elements(row, name)).collect()];
+    }
+    let pairs = shape::pairs(row);
+    let tests = pairs.iter().map(|(_, test)| test + 1).max().unwrap_or(0);
+    (0..tests).map(|test| (0..pairs.len()).filter(|&at| pairs[at].1 == test).collect()).collect()
+}
+
 /// Levels of which one lies in the other, or that meet at a third, with that level.
 fn meeting(random: &mut Random) -> (&'static str, &'static str, &'static str) {
     let across = [
@@ -207,8 +237,11 @@ proptest! {
         // The condition may read further columns whose nulls take rollouts out of the baseline.
         prop_assume!(name != "rollout" || who.condition.is_none());
         let expr = column(name).shift(by, Some(column(coarse) + 10.0)).over(who.clone());
-        assert_exact(data, &expr, &naive::shift(&x, by, Some(&initial), &members), seed);
-        assert_exact(data, &column(name).shift(by, None).over(who), &naive::shift(&x, by, None, &members), seed);
+        let shifted = |initial: Option<&Cells>| by_sequence(data, name, |cells, truth| {
+            naive::shift(&cells(&x), by, initial.map(cells).as_ref(), &truth(&members))
+        });
+        assert_exact(data, &expr, &shifted(Some(&initial)), seed);
+        assert_exact(data, &column(name).shift(by, None).over(who), &shifted(None), seed);
     }
 
     #[test]
@@ -225,7 +258,11 @@ proptest! {
             if backward { expr = expr.backward(); }
             if exclusive { expr = expr.exclusive(); }
             if restarting { expr = expr.restarting(column(coarse).greater(0.75)); }
-            let wanted = naive::scan(&cells_of(data, name), running, backward, exclusive, restarting.then_some(&restarts), &members);
+            let wanted = by_sequence(data, name, |cells, truth| {
+                let restarts = restarting.then(|| cells(&restarts));
+                let x = cells(&cells_of(data, name));
+                naive::scan(&x, running, backward, exclusive, restarts.as_ref(), &truth(&members))
+            });
             assert_cells(data, &expr, &wanted, seed);
         }
     }
@@ -244,7 +281,10 @@ proptest! {
         };
         let expr = column(name).recur(factor).over(who);
         let expr = if forward { expr.forward() } else { expr };
-        assert_cells(data, &expr, &naive::recur(&cells_of(data, name), &factors, forward, &members), seed);
+        let wanted = by_sequence(data, name, |cells, truth| {
+            naive::recur(&cells(&cells_of(data, name)), &cells(&factors), forward, &truth(&members))
+        });
+        assert_cells(data, &expr, &wanted, seed);
     }
 
     #[test]

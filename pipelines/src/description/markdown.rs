@@ -7,6 +7,7 @@ use meed_operators::{Error, Result};
 
 use super::{Description, Need, PARAMETER_GROUPS, ReadColumn};
 use crate::inputs::Input;
+use crate::methods::{Part, PartKind, methods};
 use crate::recipe::Recipe;
 use crate::recipes::RECIPES;
 
@@ -44,6 +45,35 @@ pub fn markdown() -> Result<String> {
     Ok(text)
 }
 
+/// Methods whose piece is no recipe.
+fn write_others(text: &mut String) -> fmt::Result {
+    text.write_str(
+        "\n## Other methods\n\nMethods whose piece is no recipe: an objective, a schedule, a rule of updates, a metric.\n\n\
+         | method | what there is of it | is | fidelity | source | deviations and what is missing |\n|---|---|---|---|---|---|\n",
+    )?;
+    for method in methods().filter(|method| crate::find(method.name).is_err()) {
+        let pieces: Vec<String> = method.parts.iter().map(|part| piece(part)).collect();
+        let (title, citation, missing) = (cell(method.title), cell(method.citation), cell(method.deviations));
+        writeln!(
+            text,
+            "| `{}` | {title}: {} | {} | {} | {citation} | {missing} |",
+            method.name,
+            pieces.join(", "),
+            method.kind,
+            method.fidelity
+        )?;
+    }
+    Ok(())
+}
+
+/// A piece with a link where there is a document about it.
+fn piece(part: &Part) -> String {
+    match part.kind {
+        PartKind::Objective => format!("[`{0}`](objectives.md#{0})", part.name),
+        _ => format!("`{}`", part.name),
+    }
+}
+
 type Families<'a> = [(&'a str, Vec<(&'static Recipe, Description)>)];
 
 fn write_all(text: &mut String, families: &Families) -> fmt::Result {
@@ -51,14 +81,16 @@ fn write_all(text: &mut String, families: &Families) -> fmt::Result {
     for (family, recipes) in families {
         writeln!(
             text,
-            "\n## {}\n\n| recipe | what it is | fidelity | looks at |\n|---|---|---|---|",
+            "\n## {}\n\n| recipe | what it is | gives | fidelity | looks at |\n|---|---|---|---|---|",
             capital(family)
         )?;
         for (_, recipe) in recipes {
-            let (title, fidelity, at) = (cell(recipe.title), recipe.fidelity, recipe.reach.at);
-            writeln!(text, "| [`{0}`](#{0}) | {title} | {fidelity} | {at} |", recipe.name)?;
+            let (title, kind, fidelity, at) =
+                (cell(recipe.title), recipe.kind, recipe.fidelity, recipe.reach.at);
+            writeln!(text, "| [`{0}`](#{0}) | {title} | {kind} | {fidelity} | {at} |", recipe.name)?;
         }
     }
+    write_others(text)?;
     let mut shared: BTreeMap<&str, &ReadColumn> = BTreeMap::new();
     for (_, recipes) in families {
         for (recipe, description) in recipes {
@@ -108,7 +140,12 @@ fn write_recipe(text: &mut String, recipe: &Description, own: &[&Input]) -> fmt:
             }
             writeln!(text)?;
         }
-        None => writeln!(text, "- Gives: a {}, for other recipes", recipe.kind)?,
+        None => writeln!(text, "- Gives: a {}", recipe.kind)?,
+    }
+    if !recipe.parts.is_empty() {
+        let pieces: Vec<String> =
+            recipe.parts.iter().map(|part| format!("{} {}", part.kind.name(), piece(part))).collect();
+        writeln!(text, "- Also: {}", pieces.join(", "))?;
     }
     writeln!(text, "- Looks at: {}", recipe.reach.words())?;
     for (need, words) in [

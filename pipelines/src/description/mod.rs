@@ -14,6 +14,7 @@ use meed_operators::credit::{Credit, Expr, Node, Reach, Scope};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::methods::{Part, parts_of};
 use crate::parameters::parse;
 use crate::recipe::{Kind, Plan, Recipe};
 
@@ -48,6 +49,8 @@ pub struct Description {
     pub parameters: Vec<Setting>,
     /// Its credit expressions, one named signal each.
     pub credit: Vec<String>,
+    /// What else there is of the method: other objectives, strategies of sampling.
+    pub parts: Vec<&'static Part>,
 }
 
 /// An objective with the settings that differ from its defaults.
@@ -143,6 +146,7 @@ impl Recipe {
             operators: operators(&plan),
             parameters: parameters::settings(self, &parameters),
             credit: lines(&ready.assignment.checked.credit),
+            parts: parts_of(self.name),
         })
     }
 }

@@ -76,8 +76,14 @@ fn batch(mask: [bool; 6], missing: f64) -> Columns {
         ("attribute_logprob", vec![-0.5, -0.8]),
         ("unconditional_logprob", vec![-1.5, -1.2]),
         ("policy_steps", vec![2.0, 1.0]),
+        ("scores", vec![0.4, 0.1]),
         // One per token.
         ("turn_ends", mask.map(|on| f64::from(u8::from(on))).to_vec()),
+        ("scores", vec![0.3, -0.2]),
+        ("gap_better_over_worse", vec![0.9]),
+        ("gap_better_over_itself", vec![0.1]),
+        ("gap_worse_over_itself", vec![-0.2]),
+        ("gap_worse_over_better", vec![-0.7]),
         // One per pair, of which mm_rlhf draws none.
         ("pair_drawn", vec![0.0]),
     ];
@@ -91,6 +97,11 @@ fn batch(mask: [bool; 6], missing: f64) -> Columns {
         ("mean_shift", [0.02, 0.01, 0.03, 0.02, 0.01, 0.02]),
         ("step_index", [0.0, 1.0, 2.0, 3.0, 0.0, 1.0]),
         ("branches", [3.0, 2.0, 2.0, 1.0, 3.0, 2.0]),
+        ("positive_advantages", [1.0, 0.5, 0.0, 2.0, 0.0, 0.5]),
+        ("negative_advantages", [0.0, -0.5, -0.5, 0.0, -1.0, 0.0]),
+        ("squared_errors", [0.3, 0.1, 0.2, 0.4, 0.5, 0.2]),
+        ("reference_errors", [0.1, 0.2, 0.3, 0.2, 0.1, 0.4]),
+        ("cell_weights", [0.5, 0.9, 0.2, 0.5, 0.5, 0.1]),
     ];
     columns.signals.extend(whole.map(|(name, values)| (name.to_owned(), values)));
     columns.signals.extend(of_tokens.map(|(name, values)| (name.to_owned(), column(values))));

@@ -1,7 +1,8 @@
 //! Steps with scores: which rollouts have them all, what a step gains, where its value lands.
 
 use meed_operators::credit::{
-    Credit, Expr, ROLLOUT, Reduction, Running, STEP, TOKEN, group, members, signal, value, when,
+    Credit, Expr, Level, Members, ROLLOUT, Reduction, Running, STEP, TOKEN, group, mask, members, signal,
+    trainable, value, when,
 };
 
 use crate::parts::norm::trainable_tokens;
@@ -55,6 +56,11 @@ pub fn is_end_of_run(label: Expr) -> Expr {
 /// True where the outcome is positive: rewards 1 and 0, or 1 and -1.
 pub fn is_correct() -> Expr {
     signal("reward").greater(0.0)
+}
+
+/// The spans of a level of its own in which the policy produced a token.
+pub fn acting(level: Level) -> Members {
+    trainable().only(mask().reduce(level, Reduction::Any).empty(0.0))
 }
 
 /// 1 where the condition is true, 0 where it is false.

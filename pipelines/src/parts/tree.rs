@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use meed_operators::Result;
-use meed_operators::credit::{By, Credit, Expr, Level, STEP, group, mean, minimum, rank, signal, value};
+use meed_operators::credit::{
+    By, Credit, Expr, Level, ROLLOUT, STEP, group, mean, minimum, rank, signal, value,
+};
 use meed_operators::signals::{AddSignals, GivenTree, PrefixTree};
 use meed_operators::tree::Backup;
 
@@ -123,7 +125,7 @@ impl Tree {
 
     /// True in the first rollout that passes the node, so that it is trained on once.
     pub fn first(&self) -> Expr {
-        let place = rank(value(1.0), group(), true).spread(self.level());
+        let place = rank(value(1.0).spread(ROLLOUT), group(), true).spread(self.level());
         place.clone().equals(minimum(place, self.by_node()))
     }
 

@@ -102,3 +102,8 @@ pub fn whitened(parameters: &Parameters, advantage: Expr) -> Result<Expr> {
     }
     Ok(whitened)
 }
+
+/// `(x - mean) / (std + eps)` over the values of the batch.
+pub fn standardised(x: Expr, ddof: u8, eps: f64) -> Expr {
+    normalize(x, &Norm { ddof, eps, ..Norm::whitening(0.0) })
+}

@@ -8,7 +8,7 @@ mod outcome;
 mod process;
 mod redistribution;
 mod rewards;
-mod tokens;
+pub mod tokens;
 mod trees;
 mod turns;
 

@@ -14,6 +14,9 @@ use crate::support::{
 
 /// Columns that a recipe needs, but in which a null has a meaning of its own: recipe, column, what it means.
 const NULL_RULES: &[(&str, &str, &str)] = &[
+    ("appo", "branch_score", INITIAL),
+    ("appo", "parent_rollout_id", INITIAL),
+    ("appo", "split_token", INITIAL),
     ("b_star", "output_id", "a sample without an id is never selected"),
     (
         "c2",
@@ -21,18 +24,39 @@ const NULL_RULES: &[(&str, &str, &str)] = &[
         "null on tasks without a rubric, where the rubric is no part of the reward",
     ),
     ("d3s", "token_entropies", "a token without an entropy is never among the greatest"),
+    ("dynamic_cfg", "step_evaluator_previous_scores", "null at the first step, where evaluators count alike"),
+    ("editscore", "pass_artifact_scores", UNSCORED),
+    ("editscore", "pass_naturalness_scores", UNSCORED),
+    ("editscore", "pass_preservation_scores", UNSCORED),
+    ("editscore", "pass_success_scores", UNSCORED),
     ("evoenv", "instance_id", "null for generators; a solver without one is compared in its group"),
     ("evoenv", "pass_rate", "null where the environment failed a gate: it is not admitted"),
     ("evoenv", "reward", "generators are rewarded by their environment, not by an outcome"),
+    ("f_grpo", "ranked_ids", UNPARSED),
+    ("f_grpo", "slate_ids", UNPARSED),
+    ("fk_steering", "previous_reward", "null at the first step with resampling"),
     ("flowtracer", "attention_mean", "nothing is amplified where nothing is known to carry information"),
     ("gdpo", "reward", "a null part is left out of its own statistics and of the sum"),
     ("genac", "segment_answers", "an answer that cannot be read is worth what the one before was"),
     ("grounded_prm", "step_verdicts", "a verdict that the tool failed to give counts for nothing"),
     ("hicra", "token_planning", "without planning tokens it is GRPO"),
+    (
+        "oni",
+        "step_message_labels",
+        "a message that was not labelled yet waits in the queue and earns nothing, as in the reference",
+    ),
     ("oreal", "reward", "a rollout without a reward counts as incorrect, as in the reference"),
+    ("pbsd", "token_privileged_logprobs", "without a verified answer it is GRPO"),
     ("qwenlong_l1", "rule_score", "one verdict that the answer is right decides without the other"),
+    ("r3_rag", "step_relevance", "null for the step that answers"),
+    ("r3l", "parent_rollout_id", "null of a base, which is its own parent"),
+    ("r3l", "retry_from_step", "null where a rollout was not tried again"),
     ("rl_mle", "step_scores", "null where the action submitted nothing valid, which is a failure"),
     ("scrl", "subproblem_correct", MALFORMED),
+    ("sepo", "thinker_share_by_solver", UNREAD),
+    ("sepo", "thinker_share_by_thinker", UNREAD),
+    ("siop", "answer", "a rollout without an answer earns nothing, which counts"),
+    ("siop", "observation_evidence", "a rollout without observations says nothing about evidence"),
     ("thoth", "predicted_actions", UNPARSED),
     ("thoth", "predicted_object_names", UNPARSED),
     ("thoth", "predicted_parameter_values", UNPARSED),
@@ -42,6 +66,7 @@ const NULL_RULES: &[(&str, &str, &str)] = &[
 
 /// Columns of which a recipe can do without single elements at trainable positions.
 const ELEMENT_RULES: &[(&str, &str, &str)] = &[
+    ("a2tgpo", "step_information_gains", MERGED),
     ("b_star", "step_rewards", "a sample with a step without a score is never selected"),
     ("brpo", "answer_scores", "a budget's score is the mean of the answers that have one"),
     ("carr", "entity_ids", "an entity without an id is mentioned by no rubric"),
@@ -52,31 +77,52 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
         "null where an entity of the rubric is not identified, so that it does not count",
     ),
     ("d3s", "token_entropies", "a token without an entropy is never among the greatest"),
+    ("editscore", "pass_artifact_scores", UNSCORED),
+    ("editscore", "pass_naturalness_scores", UNSCORED),
+    ("editscore", "pass_preservation_scores", UNSCORED),
+    ("editscore", "pass_success_scores", UNSCORED),
+    ("f_grpo", "gold_ids", "an item without an id is none"),
+    ("f_grpo", "ranked_ids", "an item without an id is none"),
+    ("f_grpo", "slate_ids", "an item without an id is none"),
     ("genac", "segment_answers", "an answer that cannot be read is worth what the one before was"),
     (
         "goal_conditioned_rm",
         "token_hidden_states",
         "the reward is the value of the last prefix that has a state",
     ),
+    ("gtalign", "payoff_model", MALFORMED),
+    ("gtalign", "payoff_user", MALFORMED),
+    ("habc", "step_next_efficiency", "not read where the episode ends"),
     ("hicra", "token_planning", "a token that is not known to plan is amplified as one that does not"),
+    ("igpo", "step_gold_logprobs", MERGED),
+    ("matchtir", "step_actions", "a step without an action calls nothing"),
     ("mm_r5", "positive_documents", "a document without a number is none"),
     ("mm_r5", "ranked_documents", "a document without a number is none"),
     ("openrubrics", "vote_swapped_wins", "a verdict that could not be parsed does not vote"),
     ("openrubrics", "vote_wins", "a verdict that could not be parsed does not vote"),
     ("optimal_token_baseline", "token_old_logprobs", UNWEIGHTED),
     ("optimal_token_baseline", "token_sum_pi_squared", UNWEIGHTED),
+    ("orchestration_traces", "step_ids", "ids are read only where edges are followed"),
     ("oreal", "token_rm_logits", "the running mean is over the logits that are known"),
     ("par", "reference_rewards", "references without a reward are none"),
+    ("r3_rag", "step_relevance", "null for the step that answers"),
     ("rl_mle", "step_milestones", "milestones count only where an action has no score"),
     ("rl_mle", "step_scores", "null where the action submitted nothing valid, which is a failure"),
     ("scrl", "subproblem_correct", MALFORMED),
     ("searchllm", "objective_weights", "an objective without a weight has none"),
+    ("siop", "entailment_answers", UNASKED),
+    ("siop", "entailment_labels", UNASKED),
+    ("siop", "observation_evidence", "an observation without a score says nothing about evidence"),
+    ("siop", "prompt_reference_logprobs", INFINITE),
+    ("siop", "step_reference_logprobs", INFINITE),
     ("sotopia_rl", "dimension_ids", "names are read only where one dimension counts"),
     (
         "sotopia_rl",
         "step_dimension_attributions",
         "an utterance to which nothing is attributed earns nothing",
     ),
+    ("step_search", "step_document_ids", "a search that found nothing repeats nothing"),
+    ("target_decoupling", "step_head_attention", "read by the variant attention alone"),
     ("tarot", "test_tiers", "a test without a tier counts in none"),
     ("text2grad", "token_texts", "a token without text is part of no word"),
     ("text2grad", "word_texts", "a word without text is found on no token"),
@@ -89,16 +135,31 @@ const ELEMENT_RULES: &[(&str, &str, &str)] = &[
     ("tir_optimal_token_baseline", "token_old_logprobs", UNWEIGHTED),
     ("tir_optimal_token_baseline", "token_sum_pi_squared", UNWEIGHTED),
     ("tp_grpo", "step_correct", "a step without a verdict has the outcome's"),
+    ("vineppo", "step_values", "values that are missing at the end are those of the rewards that follow"),
     ("webstar", "step_scores", "a step without a judgement has no weight of its own"),
 ];
+const INFINITE: &str = "a log-probability that is not finite is null, and left out as in the reference";
+const INITIAL: &str = "null for a rollout that starts at the prompt";
 const MALFORMED: &str = "nothing counts of a malformed response, so that its verdicts are not missed";
+const UNSCORED: &str = "a sub-score that could not be read is the middle of the range, as in the reference";
+const MERGED: &str = "a turn without one is part of the next turn that has one";
+const UNASKED: &str = "only labels for answers that open a cluster are asked for";
+const UNREAD: &str = "a rating that cannot be read is one half, as in the reference";
 const UNPARSED: &str = "a response of which nothing parsed is worth nothing";
 const UNNAMED: &str = "a step without a name there names nothing";
 const UNWEIGHTED: &str = "from there on the rollout has no weight in the baseline; its own returns are known";
 
 /// Recipes for which a rollout that is left out is not as if it were not there.
-const OTHERS_RULES: &[(&str, &str, &str)] =
-    &[("verpo", "reward", "its tests ran, and count in how hard they are for the group")];
+const OTHERS_RULES: &[(&str, &str, &str)] = &[
+    (
+        "portool",
+        "step_format_ok",
+        "its outcome is known, and counts in the values of the nodes that it passes",
+    ),
+    ("siop", "prompt_reference_logprobs", "its answer is one of the group's, and may open a cluster"),
+    ("siop", "step_reference_logprobs", "its answer is one of the group's, and may open a cluster"),
+    ("verpo", "reward", "its tests ran, and count in how hard they are for the group"),
+];
 
 /// Columns that say where things lie: a null there breaks the rollout, which validation says.
 fn structural(column: &str) -> bool {

@@ -32,6 +32,10 @@ const KEYS: &[&str] = &[
     "wrong",
     "wrong_origin",
     "reference_bug_note",
+    "nodes",
+    "sigmas",
+    "transitions",
+    "entailments",
 ];
 
 pub struct Case {
@@ -40,10 +44,15 @@ pub struct Case {
     pub framework: Option<String>,
     pub params: Map<String, Value>,
     pub rollouts: Vec<Value>,
+    /// Nodes of trees, where the case has some.
+    pub nodes: Vec<Value>,
     pub expected: Map<String, Value>,
     pub reference_bug: bool,
     pub corrected: bool,
     pub bug: String,
+    pub note: String,
+    /// Labels of answers, by group.
+    pub entailments: Value,
     pub tolerance: Tolerance,
     pub unknown_key: Option<String>,
 }
@@ -68,6 +77,7 @@ impl Case {
             framework: fields.get("framework").and_then(Value::as_str).map(str::to_owned),
             params: object("params").ok_or("has no params")?,
             rollouts: fields.get("rollouts").and_then(Value::as_array).cloned().unwrap_or_default(),
+            nodes: fields.get("nodes").and_then(Value::as_array).cloned().unwrap_or_default(),
             reference_bug: fields.get("reference_bug").and_then(Value::as_bool).unwrap_or(false),
             corrected: corrected.is_some(),
             expected: corrected.or_else(|| object("expected")).ok_or("expects nothing")?,
@@ -76,6 +86,8 @@ impl Case {
                 .find_map(|key| fields.get(*key)?.as_str())
                 .unwrap_or("see its note")
                 .to_owned(),
+            note: fields.get("note").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            entailments: fields.get("entailments").cloned().unwrap_or_default(),
             tolerance: Tolerance::read(fields.get("tolerance"), fields.get("precision"))?,
             unknown_key: fields.keys().find(|key| !KEYS.contains(&key.as_str())).cloned(),
         })

@@ -165,6 +165,35 @@ fn habc_gate_and_weights() {
     assert_eq!(habc::over_mean(&[0.0, 0.0]), [0.0, 0.0]);
 }
 
+/// Two attempts of one rollout, the request to correct the first between them.
+#[test]
+fn score_two_attempt_losses() {
+    let columns = |advantages: [f64; 3]| Columns {
+        offsets: vec![0, 3],
+        groups: vec![0],
+        mask: vec![true, false, true],
+        logprobs: vec![-1.2, -9.0, -0.8],
+        ref_logprobs: Some(vec![-1.1, -9.0, -1.0]),
+        advantages: advantages.to_vec(),
+        ..Columns::default()
+    };
+    let first = objective("score_two_attempt", &[("stage", 1.into())]);
+    close(&[loss(first.as_ref(), &columns([0.0, 0.0, 1.0])).value], &[0.8005170918], 1e-9);
+    let second = objective("score_two_attempt", &[]);
+    close(&[loss(second.as_ref(), &columns([0.0, 0.0, 11.0])).value], &[8.8002390167], 1e-9);
+    // An attempt is a mean over its tokens, whatever its length, and rollouts count alike.
+    let longer = Columns {
+        offsets: vec![0, 3, 5],
+        groups: vec![0, 0],
+        mask: vec![true, false, true, true, true],
+        logprobs: vec![-1.2, -9.0, -0.8, -0.5, -1.5],
+        advantages: vec![0.0, 0.0, 1.0, 1.0, 1.0],
+        ..Columns::default()
+    };
+    let untied = objective("score_two_attempt", &[("beta1", 0.0.into())]);
+    close(&[loss(untied.as_ref(), &longer).value], &[(0.8 + 1.0) / 2.0], 1e-12);
+}
+
 #[test]
 fn rwr_weights() {
     let columns = Columns {
@@ -178,6 +207,22 @@ fn rwr_weights() {
     let got = loss(objective("rwr", &[]).as_ref(), &columns);
     close(&got.signals["squared_errors"], &[1.221402758 / 2.0, 0.606530660 / 2.0], 1e-9);
     agrees(objective("rwr", &[]).as_ref(), &columns, By::Signal("squared_errors"), crate::differences::value);
+}
+
+/// Two turns of a rollout, of which the second is clipped where its advantage is positive.
+#[test]
+fn sorl_ratios_of_turns() {
+    let columns = Columns {
+        offsets: vec![0, 5],
+        mask: vec![true, true, true, false, true],
+        logprobs: vec![0.1, -0.05, 0.2, 0.0, 0.5],
+        old_logprobs: Some(vec![0.0; 5]),
+        advantages: vec![1.0, 1.0, 1.0, 0.0, 2.0],
+        ..Columns::default()
+    };
+    let got = loss(objective("sorl", &[]).as_ref(), &columns);
+    close(&[got.value], &[-(3.0 * 1.0869040495 + 2.0 * 1.2) / 4.0], 1e-9);
+    close(&got.logprobs, &[-1.0869040495 / 4.0, -1.0869040495 / 4.0, -1.0869040495 / 4.0, 0.0, 0.0], 1e-9);
 }
 
 #[test]

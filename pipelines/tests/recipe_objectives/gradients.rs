@@ -25,6 +25,12 @@ fn a2tgpo_moves_by_turns() {
     let clipped = loss(objective.as_ref(), &columns).parts["clip_fraction"];
     assert!(clipped > 0.0 && clipped < 1.0, "{clipped}");
     agrees_along(objective.as_ref(), &columns, By::Logprobs, value, &together(columns.segments()));
+    // The ranges that the recipe gives are the same in other words.
+    let by_scales = loss(objective.as_ref(), &columns);
+    let scales = columns.signals.remove("token_clip_scales").unwrap();
+    let ranges: Vec<f64> = scales.iter().map(|scale| 0.1 * scale).collect();
+    (columns.clip_low, columns.clip_high) = (Some(ranges.clone()), Some(ranges));
+    assert_eq!(loss(objective.as_ref(), &columns).value, by_scales.value);
 }
 
 #[test]
@@ -174,6 +180,14 @@ fn r3l() {
 }
 
 #[test]
+fn score_two_attempt() {
+    for stage in [1, 2] {
+        let settings = [("stage", stage.into()), ("beta1", 0.3.into()), ("beta2", 0.2.into())];
+        agrees(objective("score_two_attempt", &settings).as_ref(), &batch(), By::Logprobs, value);
+    }
+}
+
+#[test]
 fn regressions() {
     let sarm = objective("sarm", &[]);
     let columns = with(batch(), "step_progress_deltas", 75, 8);
@@ -193,6 +207,14 @@ fn slate() {
     let mut columns = batch();
     columns.signals.insert("question".into(), vec![4.0, 4.0, 9.0]);
     agrees(objective("slate", &settings).as_ref(), &columns, By::Logprobs, value);
+}
+
+#[test]
+fn sorl() {
+    let objective = objective("sorl", &[("clip_low", 0.1.into()), ("clip_high", 0.1.into())]);
+    let clipped = loss(objective.as_ref(), &batch()).parts["clip_fraction"];
+    assert!(clipped > 0.0 && clipped < 1.0, "{clipped}");
+    agrees(objective.as_ref(), &batch(), By::Logprobs, value);
 }
 
 #[test]

@@ -6,3 +6,4 @@ mod differences;
 mod edges;
 mod equations;
 mod gradients;
+mod steps;

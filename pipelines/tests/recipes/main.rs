@@ -3,6 +3,7 @@
 
 mod actions;
 mod agents;
+mod baselines;
 mod denoising;
 #[path = "../golden/load.rs"]
 mod load;

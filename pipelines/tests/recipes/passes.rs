@@ -8,7 +8,7 @@ use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field};
 use meed_operators::Result;
 use meed_operators::credit::{Credit, Evaluated, Unit, batch, earlier, history, mean, signal, std};
-use meed_operators::signals::{GatherSignals, Known, Rows, Told, whole_iteration};
+use meed_operators::signals::{GatherSignals, Known, ReturnDecomposition, Rows, Told, whole_iteration};
 use meed_pipelines::ready;
 use meed_pipelines::recipe::ADVANTAGE;
 use meed_pipelines::{Earlier, Plan, Recipe};
@@ -33,6 +33,20 @@ const FROM_THE_ITERATION: Recipe = Recipe {
     plan: |_| {
         let advantage = signal("reward") - signal("iteration_mean");
         Ok(Plan { gathers: vec![Arc::new(IterationMean)], ..Credit::new().advantage(advantage).into() })
+    },
+    ..ADVANTAGE
+};
+
+const DECODED: Recipe = Recipe {
+    name: "decoded",
+    plan: |_| {
+        let decoder = ReturnDecomposition {
+            factors: "step_factor_values".into(),
+            reward: signal("reward"),
+            ridge: 1e-6,
+        };
+        let advantage = signal("step_decomposed_rewards");
+        Ok(Plan { gathers: vec![Arc::new(decoder)], ..Credit::new().advantage(advantage).into() })
     },
     ..ADVANTAGE
 };
@@ -88,6 +102,8 @@ fn rollouts() -> RecordBatch {
                 "rollout_id": format!("r{i}"),
                 "reward": f64::from((i * 7919) % 13) / 7.0,
                 "token_mask": [true, true],
+                "step_ends": [1, 2],
+                "step_factor_values": [[1.0, f64::from(i % 5)], [f64::from(i % 3), 0.5]],
             })
         })
         .collect();
@@ -159,7 +175,7 @@ fn in_units(recipe: &Recipe, rollouts: &RecordBatch) -> Vec<RecordBatch> {
 
 #[test]
 fn units_do_not_show() {
-    for recipe in [OVER_THE_HISTORY, FROM_THE_ITERATION] {
+    for recipe in [OVER_THE_HISTORY, FROM_THE_ITERATION, DECODED] {
         let whole = recipe.in_memory(&[], rollouts()).unwrap().rows.unwrap();
         assert_eq!(bits(&[whole]), bits(&in_units(&recipe, &rollouts())), "{}", recipe.name);
     }

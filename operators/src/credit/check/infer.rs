@@ -62,7 +62,7 @@ impl Checker<'_> {
                     return Err(Error::MissingSignal {
                         recipe: self.recipe.to_owned(),
                         signal: "step_kinds".into(),
-                        hint: "import with steps".into(),
+                        hint: crate::credit::providers::provider("step_kinds").to_owned(),
                     });
                 }
                 self.nested(&STEP, level)?;
@@ -127,7 +127,7 @@ impl Checker<'_> {
                 if let Some(initial) = initial {
                     let first = check!(initial);
                     kind.value = self.same(&kind, &first, x, initial)?;
-                    self.coarser(&first.level, &level, initial)?;
+                    self.reaches(&first.level, &level, initial)?;
                 }
                 passes = passes.max(self.members(members, &level, guarded)?);
                 kind
@@ -138,7 +138,7 @@ impl Checker<'_> {
                 if let Some(restart) = restart {
                     let condition = check!(restart);
                     self.expect(&condition, ValueType::Boolean, restart)?;
-                    self.coarser(&condition.level, &level, restart)?;
+                    self.reaches(&condition.level, &level, restart)?;
                 }
                 passes = passes.max(self.members(members, &level, guarded)?);
                 let value = if *running == Running::Count { ValueType::Integer } else { ValueType::Number };
@@ -153,7 +153,7 @@ impl Checker<'_> {
                 let level = self.elements(&kind, x)?;
                 let factor = check!(coefficient);
                 self.expect(&factor, ValueType::Number, coefficient)?;
-                self.coarser(&factor.level, &level, coefficient)?;
+                self.reaches(&factor.level, &level, coefficient)?;
                 passes = passes.max(self.members(members, &level, guarded)?);
                 number(Some(level))
             }
@@ -177,7 +177,10 @@ impl Checker<'_> {
             Node::Spread { x, level, position, members } => {
                 let kind = check!(x);
                 let fine = self.level(level)?;
-                self.coarser(&kind.level, &fine, x)?;
+                match position {
+                    Position::All => self.reaches(&kind.level, &fine, x)?,
+                    _ => self.coarser(&kind.level, &fine, x)?,
+                }
                 let mut value = kind.value;
                 if *position != Position::All {
                     self.expect(&kind, ValueType::Number, x)?;

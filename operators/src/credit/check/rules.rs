@@ -50,6 +50,14 @@ impl Checker<'_> {
         }
     }
 
+    /// The values reach `fine` by spreading: they are coarser, or those of the items of a pair.
+    pub(super) fn reaches(&self, level: &Option<Level>, fine: &Level, x: &Expr) -> Result<()> {
+        match fine.parts() {
+            Some((_, inner)) if level.as_ref() == Some(&inner) => Ok(()),
+            _ => self.coarser(level, fine, x),
+        }
+    }
+
     pub(super) fn meet(&self, a: &Option<Level>, b: &Option<Level>, expr: &Expr) -> Result<Option<Level>> {
         match (a, b) {
             (None, level) | (level, None) => Ok(level.clone()),

@@ -7,7 +7,43 @@ use crate::credit::column::Column;
 use crate::credit::expression::{Expr, Members, Running};
 use crate::credit::level::{Level, ROLLOUT};
 
+/// Elements of a level in the order of their sequences.
+struct Sequences {
+    /// Where each sequence lies in the order.
+    ranges: Vec<(usize, usize)>,
+    /// The element at each place; `None` where they are in order anyway.
+    order: Option<Vec<usize>>,
+}
+
+impl Sequences {
+    /// The elements of one sequence.
+    fn elements(&self, (first, past): (usize, usize)) -> impl DoubleEndedIterator<Item = usize> {
+        (first..past).map(|place| self.order.as_ref().map_or(place, |order| order[place]))
+    }
+}
+
 impl Evaluator<'_> {
+    /// The sequences of a level: the elements of each rollout. Of a pair level each item is a sequence of its own,
+    /// from one outer element to the next.
+    fn sequences(&self, level: &Level) -> Result<Sequences> {
+        let Some((outer, _)) = level.parts() else {
+            return Ok(Sequences { ranges: self.unit.ranges(&ROLLOUT, level)?, order: None });
+        };
+        let parts = self.unit.ranges(&outer, level)?;
+        let (mut ranges, mut order) = (Vec::new(), Vec::new());
+        for (first, past) in self.unit.ranges(&ROLLOUT, &outer)? {
+            let parts = &parts[first..past];
+            let items = parts.iter().map(|(begin, end)| end - begin).max().unwrap_or(0);
+            for item in 0..items {
+                let start = order.len();
+                let of_item = parts.iter().map(|&(begin, end)| (begin + item, end));
+                order.extend(of_item.filter(|(at, end)| at < end).map(|(at, _)| at));
+                ranges.push((start, order.len()));
+            }
+        }
+        Ok(Sequences { ranges, order: Some(order) })
+    }
+
     fn sequence_level(column: &Column) -> Level {
         column.level.clone().unwrap_or(ROLLOUT)
     }
@@ -25,8 +61,9 @@ impl Evaluator<'_> {
         let taking_part = self.members(members, &level, false)?;
         let mut positions = vec![None; column.len()];
         let mut open = vec![false; column.len()];
-        for (first, past) in self.unit.ranges(&ROLLOUT, &level)? {
-            let order: Vec<usize> = (first..past).filter(|&i| taking_part[i]).collect();
+        let sequences = self.sequences(&level)?;
+        for &range in &sequences.ranges {
+            let order: Vec<usize> = sequences.elements(range).filter(|&i| taking_part[i]).collect();
             for (k, &i) in order.iter().enumerate() {
                 let from = k as i64 - by;
                 match usize::try_from(from).ok().filter(|&from| from < order.len()) {
@@ -71,10 +108,10 @@ impl Evaluator<'_> {
         let values = numbers(&column);
         let mut results = vec![0.0; column.len()];
         let mut valid = vec![true; column.len()];
-        for (first, past) in self.unit.ranges(&ROLLOUT, &level)? {
+        let sequences = self.sequences(&level)?;
+        for &range in &sequences.ranges {
             let mut state = State::new(running);
-            for k in 0..past - first {
-                let i = if backward { past - 1 - k } else { first + k };
+            let mut visit = |i: usize| {
                 if restarts(i) {
                     state = State::new(running);
                 }
@@ -91,6 +128,10 @@ impl Evaluator<'_> {
                 if !exclusive {
                     show(&state, &mut results, &mut valid);
                 }
+            };
+            match backward {
+                true => sequences.elements(range).rev().for_each(&mut visit),
+                false => sequences.elements(range).for_each(&mut visit),
             }
         }
         Ok(Column::numbers(Some(level), results).with_valid(valid))
@@ -113,17 +154,20 @@ impl Evaluator<'_> {
         let (values, factors) = (numbers(&column), numbers(&coefficient));
         let mut results = vec![0.0; column.len()];
         let mut valid = vec![false; column.len()];
-        for (first, past) in self.unit.ranges(&ROLLOUT, &level)? {
+        let sequences = self.sequences(&level)?;
+        for &range in &sequences.ranges {
             let mut next = 0.0;
-            for k in 0..past - first {
-                let i = if forward { first + k } else { past - 1 - k };
+            let mut visit = |i: usize| {
                 let c = if constant { 0 } else { i };
-                if !taking_part[i] || !column.is_valid(i) || !coefficient.is_valid(c) {
-                    continue;
+                if taking_part[i] && column.is_valid(i) && coefficient.is_valid(c) {
+                    next = values[i] + factors[c] * next;
+                    results[i] = next;
+                    valid[i] = true;
                 }
-                next = values[i] + factors[c] * next;
-                results[i] = next;
-                valid[i] = true;
+            };
+            match forward {
+                true => sequences.elements(range).for_each(&mut visit),
+                false => sequences.elements(range).rev().for_each(&mut visit),
             }
         }
         Ok(Column::numbers(Some(level), results).with_valid(valid))

@@ -4,6 +4,7 @@ use arrow::array::{Array, AsArray, ListArray};
 use arrow::datatypes::Int32Type;
 
 use super::{Extent, Unit};
+use crate::columns::role;
 use crate::credit::level::{Level, ROLLOUT, STEP, TOKEN, TURN};
 use crate::{Error, Place, Result};
 
@@ -28,13 +29,12 @@ impl Unit {
     }
 
     pub(super) fn columns_of(&self, level: &Level) -> Vec<String> {
-        let prefix = format!("{level}_");
         let schema = self.batch.schema();
-        let lists = schema
+        let of_level = schema
             .fields()
             .iter()
-            .filter(|field| matches!(field.data_type(), arrow::datatypes::DataType::List(_)));
-        lists.map(|field| field.name().clone()).filter(|name| name.starts_with(&prefix)).collect()
+            .filter(|field| role(field.name(), field.data_type()).level() == Some(level.name()));
+        of_level.map(|field| field.name().clone()).collect()
     }
 
     pub(super) fn has_columns(&self, level: &Level) -> bool {

@@ -13,7 +13,7 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::Int64Type;
 
 use crate::columns::is_environment_kind;
-use crate::credit::level::{Level, ROLLOUT, STEP, TOKEN};
+use crate::credit::level::{Level, ROLLOUT, STEP, TOKEN, TURN};
 use crate::credit::order::compare_ids;
 use crate::{Error, Place, Result};
 
@@ -227,6 +227,12 @@ impl Unit {
         let outer = self.extent(coarse)?;
         let ranges = if *fine == TOKEN { &outer.spans } else { &outer.parts };
         ranges.clone().ok_or_else(|| match fine {
+            // Turns that are made of steps lie where their steps do.
+            fine if *fine == TOKEN && *coarse == TURN && self.has_columns(&STEP) => Error::data(
+                Place::default().column("step_ends"),
+                "is missing: nothing says which tokens each turn has",
+                "add (or read) the exclusive token offset at which each step ends",
+            ),
             fine if *fine == TOKEN => Error::data(
                 Place::default().column(format!("{coarse}_ends")),
                 format!("is missing: nothing says which tokens each {coarse} has"),

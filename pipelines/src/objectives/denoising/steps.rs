@@ -26,6 +26,11 @@ impl Steps {
         Ok(Steps { clip: Clip::offsets(clip, clip), most: parameters.number("adv_clip_max")? })
     }
 
+    /// The clip of the ratio alone.
+    pub fn unclamped(clip: f64) -> Self {
+        Steps { clip: Clip::offsets(clip, clip), most: f64::INFINITY }
+    }
+
     /// The loss of one step, for a log-ratio and an advantage that is not clamped yet.
     pub fn token(&self, log_ratio: f64, advantage: f64) -> Token {
         self.clip.token(self.clip.low, self.clip.high, log_ratio, advantage.clamp(-self.most, self.most))
@@ -34,8 +39,17 @@ impl Steps {
     /// `sum_t share(rollout) loss_t` over trained steps, with its gradient; the output `ratios` has each
     /// step's.
     pub fn sum(&self, columns: &Columns, share: impl Fn(usize) -> f64) -> Result<Loss> {
+        self.sum_of(columns, advantages(columns)?, share)
+    }
+
+    /// The same for other advantages, one per step.
+    pub fn sum_of(
+        &self,
+        columns: &Columns,
+        advantages: &[f64],
+        share: impl Fn(usize) -> f64,
+    ) -> Result<Loss> {
         let log_ratios = Ratio::default().log_ratios(columns)?.values;
-        let advantages = advantages(columns)?;
         let mut loss = Loss { logprobs: vec![0.0; columns.tokens()], ..Loss::default() };
         let (mut trained, mut clipped, mut ratios) = (0.0, 0.0, vec![0.0; columns.tokens()]);
         for (rollout, range) in columns.ranges().enumerate() {

@@ -28,6 +28,11 @@ fn batch() -> Columns {
         ("next_sigma", vec![0.8, 0.5, 0.8, 0.5, 0.8, 0.5]),
         ("step_index", vec![0.0, 1.0, 0.0, 1.0, 0.0, 1.0]),
         ("branches", vec![3.0, 2.0, 3.0, 2.0, 3.0, 2.0]),
+        ("positive_advantages", vec![0.7, 0.7, 0.0, 0.3, 6.0, 0.0]),
+        ("negative_advantages", vec![-0.2, 0.0, -1.2, 0.0, -0.5, -0.4]),
+        ("squared_errors", vec![0.3, 0.1, 0.2, 0.4, 0.5, 0.2]),
+        ("reference_errors", vec![0.1, 0.2, 0.3, 0.2, 0.1, 0.4]),
+        ("cell_weights", vec![0.5, 0.9, 0.2, 0.5, 0.5, 0.1]),
     ];
     columns.signals.extend(signals.map(|(name, values)| (name.to_owned(), values)));
     columns
@@ -47,13 +52,18 @@ fn gradients_are_those_of_the_losses() {
         logprobs(weight, &batch(), &tempflow);
         signal(weight, "mean_shift", &batch(), &tempflow);
     }
+    logprobs("euphonium", &batch(), loss_of("euphonium", &[("clip", "0.1")]));
+    for name in ["ac_flow", "srum"] {
+        signal(name, "squared_errors", &batch(), loss_of(name, &[]));
+        signal(name, "reference_errors", &batch(), loss_of(name, &[]));
+    }
 }
 
 #[test]
 fn an_untrained_step_changes_nothing() {
     let mut moved = batch();
     moved.logprobs[3] += 1.0;
-    for name in ["branch_grpo", "dance_grpo", "flow_grpo", "tempflow_grpo"] {
+    for name in ["branch_grpo", "dance_grpo", "euphonium", "flow_grpo", "tempflow_grpo"] {
         let loss = loss_of(name, &[]);
         assert_eq!(loss(&moved).value, loss(&batch()).value, "{name}");
         assert_eq!(loss(&moved).logprobs, loss(&batch()).logprobs, "{name}");
@@ -132,5 +142,86 @@ fn a_batch_without_advantages_says_so() {
         let objective = crate::find_objective(name).and_then(|found| found.with(&[])).unwrap();
         let error = objective.loss(&columns).unwrap_err().to_string();
         assert!(error.contains("token_advantages"), "{name}: {error}");
+    }
+}
+
+/// Members of one group, of which each is one position with the negative error as its log-probability.
+fn ranked(rewards: &[f64], scores: &[f64]) -> Columns {
+    Columns {
+        offsets: (0..=scores.len()).collect(),
+        groups: vec![0; scores.len()],
+        mask: vec![true; scores.len()],
+        logprobs: scores.iter().map(|score| score - 0.5).collect(),
+        ref_logprobs: Some(vec![-0.5; scores.len()]),
+        rewards: Some(rewards.to_vec()),
+        ..Columns::default()
+    }
+}
+
+#[test]
+fn the_numbers_of_gdro() {
+    let group = ranked(&[0.9, 0.5, 0.6], &[0.2, -0.1, 0.3]);
+    let plain = |settings: &[(&str, &str)], columns: &Columns| {
+        let settings = [&[("beta", "1"), ("gamma", "0")], settings].concat();
+        loss_of("gdro", &settings)(columns).value
+    };
+    close(plain(&[], &group), 1.606460281);
+    close(plain(&[("terms", "first")], &group), 1.045763860);
+    close(plain(&[("tau", "0.5")], &group), 1.778988284);
+    // Two members without temperature are DPO.
+    let two = ranked(&[1.0, 0.0], &[0.2, -0.1]);
+    close(plain(&[("tau", "0")], &two), 0.554355244);
+    let dpo = Columns { pairs: vec![meed_operators::objectives::preference::Pair::new(0, 1)], ..two.clone() };
+    close(plain(&[("tau", "0")], &two), loss_of("flow_dpo", &[("beta", "2")])(&dpo).value);
+    let anchored = loss_of("gdro", &[("beta", "1")])(&group);
+    close(anchored.value, 1.606460281 + 0.5 * 0.3);
+}
+
+#[test]
+fn the_gradient_of_gdro_is_that_of_its_loss() {
+    let mut columns = ranked(&[0.9, 0.5, 0.6, 0.2, 0.2], &[0.2, -0.1, 0.3, 0.5, 0.1]);
+    columns.groups = vec![0, 0, 0, 1, 1];
+    for (tau, terms) in [("0.05", "all"), ("0.5", "first"), ("0", "all")] {
+        logprobs("gdro", &columns, loss_of("gdro", &[("tau", tau), ("terms", terms), ("beta", "2")]));
+    }
+    // Members that are not trained on are in no list, and one alone is only the anchor.
+    columns.mask[1] = false;
+    columns.mask[3] = false;
+    let loss = loss_of("gdro", &[("beta", "1"), ("gamma", "0")])(&columns);
+    assert_eq!((loss.logprobs[1], loss.logprobs[3], loss.logprobs[4]), (0.0, 0.0, 0.0));
+}
+
+#[test]
+fn the_numbers_of_srum_and_ac_flow() {
+    let mut columns = ranked(&[0.0; 4], &[0.0; 4]);
+    let signals = [
+        ("cell_weights", vec![0.56, 0.35, 0.35, 0.35]),
+        ("squared_errors", vec![0.1, 0.2, 0.3, 0.4]),
+        ("reference_errors", vec![0.2, 0.1, 0.1, 0.2]),
+    ];
+    columns.signals.extend(signals.map(|(name, values)| (name.to_owned(), values)));
+    // The section's lambda is 0.1, and its mean over cells.
+    close(loss_of("srum", &[])(&columns).value, 0.10775);
+    columns.advantages = vec![0.4, -0.3, 1.0, 0.0];
+    let loss = loss_of("ac_flow", &[("beta", "0")])(&columns);
+    let weights = [1.491824697641270, 0.740818220681718, 2.718281828459045, 1.0];
+    loss.signals["squared_errors"].iter().zip(weights).for_each(|(got, wanted)| close(4.0 * got, wanted));
+}
+
+#[test]
+fn euphonium_is_the_sum_of_the_losses_of_its_advantages() {
+    let columns = batch();
+    let dance = |side: &str| {
+        let advantages = columns.signals[side].clone();
+        loss_of("dance_grpo", &[("clip", "0.1"), ("adv_clip_max", "100")])(&Columns {
+            advantages,
+            ..columns.clone()
+        })
+    };
+    let (positive, negative) = (dance("positive_advantages"), dance("negative_advantages"));
+    let both = loss_of("euphonium", &[("clip", "0.1")])(&columns);
+    close(both.value, positive.value + negative.value);
+    for t in 0..6 {
+        close(both.logprobs[t], positive.logprobs[t] + negative.logprobs[t]);
     }
 }

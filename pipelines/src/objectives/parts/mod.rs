@@ -5,6 +5,7 @@ pub mod clip;
 pub mod correction;
 pub mod divergence;
 pub mod function;
+pub mod pairs;
 pub mod policy;
 pub mod ratio;
 pub mod terms;

@@ -20,7 +20,7 @@ pub const fn span_by(ratio: &'static str, gradient: &'static str) -> [Parameter;
         parameter(
             "ratio",
             ratio,
-            "token; sequence (geometric mean), sequence_sum (product), segment (geometric mean over each run of trainable tokens)",
+            "token; sequence (geometric mean), sequence_sum (product), segment (geometric mean over each run of trainable tokens), equal_advantages (over each run of trainable tokens with equal advantages)",
         ),
         parameter(
             "gradient",
@@ -44,7 +44,11 @@ pub fn ratio(parameters: &Parameters) -> Result<Ratio> {
         "sequence" => (Span::Sequence, Pool::Mean),
         "sequence_sum" => (Span::Sequence, Pool::Sum),
         "segment" => (Span::Segment, Pool::Mean),
-        _ => return Err(parameters.unknown("ratio", &["token", "sequence", "sequence_sum", "segment"])),
+        "equal_advantages" => (Span::EqualAdvantages, Pool::Mean),
+        _ => {
+            let known = ["token", "sequence", "sequence_sum", "segment", "equal_advantages"];
+            return Err(parameters.unknown("ratio", &known));
+        }
     };
     ratio.gradient = match parameters.text("gradient")? {
         "through" => Gradient::Through,

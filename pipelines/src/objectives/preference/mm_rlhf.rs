@@ -10,6 +10,7 @@ use meed_operators::{Error, Result};
 use super::dpo::BETA;
 use crate::objectives::NamedObjective;
 use crate::objectives::parts::function::function;
+use crate::objectives::parts::pairs::pair_signal;
 use crate::parameters::{Parameters, parameter};
 
 /// `L = -log sigmoid(beta_i z_i)` with `z = s_w - s_l`, plus the likelihood of the chosen responses;
@@ -154,15 +155,4 @@ fn margins(columns: &Columns, scores: &Scores) -> Result<Vec<f64>> {
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-fn pair_signal<'a>(columns: &'a Columns, name: &str) -> Result<&'a [f64]> {
-    let values = columns.signal(name)?;
-    if values.len() == columns.pairs.len() {
-        return Ok(values);
-    }
-    Err(Error::usage(
-        format!("mm_rlhf: {name} has {} values for {} pairs", values.len(), columns.pairs.len()),
-        "it has one value per pair",
-    ))
 }

@@ -94,6 +94,7 @@ fn gradients_are_those_of_the_losses() {
     logprobs("tgdpo", &batch(), loss_of("tgdpo", &[("alpha", "3")]));
     logprobs("rise", &batch(), loss_of("rise", &[("nll_weight", "0.5")]));
     logprobs("r_to_q", &batch(), loss_of("r_to_q", &[]));
+    logprobs("sweet_rl", &batch(), loss_of("sweet_rl", &[]));
     logprobs("specs", &batch(), loss_of("specs", &[]));
     logprobs("flow_dpo", &batch(), loss_of("flow_dpo", &[("beta", "2")]));
     logprobs("power_dl", &batch(), loss_of("power_dl", &[("eta", "0.3")]));
@@ -104,6 +105,28 @@ fn gradients_are_those_of_the_losses() {
     logprobs("aft", &batch(), loss_of("aft", &[("constraint", "none")]));
     // SimPO's scores have no reference.
     logprobs("simpo", &batch(), loss_of("t_reg", &[("base", "simpo"), ("gamma", "0.4"), ("alpha", "0")]));
+}
+
+/// Turns of two and one tokens, with means 0.2 and 0.3, against one turn with mean 0.1; with a turn per token
+/// and beta it is DPO.
+#[test]
+fn sweet_rl_sums_means_of_turns() {
+    let mut columns = Columns {
+        offsets: vec![0, 4, 6],
+        steps: Some(vec![0, 2, 3, 4, 6]),
+        mask: vec![true, true, false, true, true, true],
+        logprobs: vec![0.1, 0.3, 9.0, 0.3, 0.05, 0.15],
+        ref_logprobs: Some(vec![0.0; 6]),
+        pairs: vec![Pair::new(0, 1)],
+        ..Columns::default()
+    };
+    close(loss_of("sweet_rl", &[])(&columns).value, (1.0 + (-0.4f64).exp()).ln());
+    columns.steps = Some((0..=6).collect());
+    let (got, dpo) = (loss_of("sweet_rl", &[("beta", "0.1")])(&columns), loss_of("dpo", &[])(&columns));
+    close(got.value, dpo.value);
+    all_close(&got.logprobs, &dpo.logprobs);
+    columns.steps = None;
+    close(loss_of("sweet_rl", &[])(&columns).value, (1.0 + (-0.4f64).exp()).ln());
 }
 
 #[test]
@@ -329,4 +352,27 @@ fn the_order_of_pairs_does_not_matter_beyond_rounding() {
     let backwards = loss(&columns);
     close(forwards.value, backwards.value);
     all_close(&forwards.logprobs, &backwards.logprobs);
+}
+
+#[test]
+fn the_numbers_of_preferences_with_ties() {
+    let mut columns = batch();
+    columns.pairs = vec![Pair::new(0, 1)];
+    columns.signals.insert("scores".into(), vec![0.7, -0.3, 0.0, 0.0, 0.0]);
+    let loss = |columns: &Columns| loss_of("bradley_terry_ties", &[])(columns);
+    close(loss(&columns).value, 1.043591778);
+    columns.signals.insert("pair_ties".into(), vec![1.0]);
+    close(loss(&columns).value, 0.545970888);
+    // The probabilities of the three outcomes add up to 1.
+    let tied = (-loss(&columns).value).exp();
+    close(tied, 0.579279095);
+    columns.signals.insert("pair_ties".into(), vec![0.0]);
+    let won = (-loss(&columns).value).exp();
+    columns.pairs = vec![Pair::new(1, 0)];
+    let lost = (-loss(&columns).value).exp();
+    close(won + lost + tied, 1.0);
+    columns.pairs = vec![Pair::new(0, 1), Pair::new(3, 2)];
+    columns.signals.insert("pair_ties".into(), vec![0.0, 1.0]);
+    columns.signals.insert("scores".into(), vec![0.7, -0.3, 0.2, 0.5, 0.0]);
+    crate::objectives::finite_differences::signal("bradley_terry_ties", "scores", &columns, loss);
 }

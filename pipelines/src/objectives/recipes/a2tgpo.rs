@@ -2,7 +2,8 @@
 //!
 //! `rho = exp(mean over the turn of logp - old)`, with the gradient of each token's own log-probability
 //! (`exp(logp - sg(logp) + sg(mean))`), and per token
-//! `max(-A rho, -A clip(rho, 1 - c low, 1 + c high))` with the scale `c` of its turn.
+//! `max(-A rho, -A clip(rho, 1 - c low, 1 + c high))` with the scale `c` of its turn, or with the clip range that
+//! the recipe of this name gives the token.
 
 use meed_operators::Result;
 use meed_operators::objectives::{
@@ -17,7 +18,11 @@ use crate::parameters::{Parameter, Parameters, parameter};
 const PARAMETERS: &[Parameter] = &[
     parameter("clip_low", "0.003", "the ratio of a turn is clipped at 1 - scale * clip_low"),
     parameter("clip_high", "0.004", "the ratio of a turn is clipped at 1 + scale * clip_high"),
-    parameter("dynamic_clip", "true", "read the scales of turns from token_clip_scales; false: all are 1"),
+    parameter(
+        "dynamic_clip",
+        "true",
+        "without token_clip_low and token_clip_high, read the scales of turns from token_clip_scales; false: all are 1",
+    ),
     parameter(
         "turns",
         "segments",
@@ -68,11 +73,20 @@ struct TurnClip {
 
 impl Surrogate for TurnClip {
     fn losses(&self, columns: &Columns, log_ratios: &[f64], advantages: &[f64]) -> Result<TokenLosses> {
-        let scales = if self.dynamic { Some(columns.token_signal("token_clip_scales")?) } else { None };
+        let ranges = columns.clip_low.as_ref().zip(columns.clip_high.as_ref());
+        let scales = match ranges {
+            None if self.dynamic => Some(columns.token_signal("token_clip_scales")?),
+            _ => None,
+        };
         let clip = Clip::offsets(self.low, self.high);
         Ok(surrogate::each(columns, |t| {
-            let scale = scales.map_or(1.0, |scales| scales[t]);
-            let (low, high) = (1.0 - scale * self.low, 1.0 + scale * self.high);
+            let (low, high) = match ranges {
+                Some((low, high)) => (1.0 - low[t], 1.0 + high[t]),
+                None => {
+                    let scale = scales.map_or(1.0, |scales| scales[t]);
+                    (1.0 - scale * self.low, 1.0 + scale * self.high)
+                }
+            };
             let token = clip.token(low, high, log_ratios[t].min(CAP), advantages[t]);
             let by_log_ratio = if log_ratios[t] > CAP { 0.0 } else { token.by_log_ratio };
             Token { by_log_ratio, ..token }

@@ -1,10 +1,11 @@
 //! GenAC: generalised advantage estimation over segments whose values a generative critic writes.
 
 use meed_operators::Result;
-use meed_operators::credit::{Credit, Expr, Level, Reduction, gae, index, mask, signal, trainable, when};
+use meed_operators::credit::{Credit, Expr, Level, gae, index, signal, when};
 
 use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, Parameters, parameter};
+use crate::parts::steps::acting;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
@@ -51,7 +52,7 @@ pub const GENAC: Recipe = Recipe {
     parameters: &[PARAMETERS],
     plan: |parameters| {
         let segment = || Level::named("segment");
-        let acting = || trainable().only(mask().reduce(segment(), Reduction::Any).empty(0.0));
+        let acting = || acting(segment());
         let credit = Credit::new()
             .define("segment_values", values(parameters)?)
             .define("segment_rewards", signal("reward").at_last(segment()).over(acting()));

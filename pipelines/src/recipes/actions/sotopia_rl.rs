@@ -2,13 +2,13 @@
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    Center, Credit, Expr, Norm, ROLLOUT, Reduction, Running, STEP, Scale, TURN, group, index, normalize,
-    policy, rollout, signal, sum, text, value, when,
+    Credit, Expr, ROLLOUT, Reduction, Running, STEP, TURN, group, index, normalize, policy, rollout, signal,
+    sum, text, value, when,
 };
 
 use crate::inputs::{Input, Of, input, items, pairs};
 use crate::parameters::{Parameter, Parameters, parameter};
-use crate::parts::group::{GROUP, group_norm};
+use crate::parts::group::{GROUP, group_norm_by};
 use crate::parts::shaped::complete;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
@@ -64,10 +64,7 @@ pub const SOTOPIA_RL: Recipe = Recipe {
     inputs: &[INPUTS],
     parameters: &[PARAMETERS, GROUP],
     plan: |parameters| {
-        let by = group().and(index(TURN));
-        let norm = group_norm(parameters)?;
-        let scale = if norm.scale == Scale::None { Scale::None } else { Scale::Std(by.clone()) };
-        let norm = Norm { center: Center::Mean(by), scale, ..norm };
+        let norm = group_norm_by(parameters, group().and(index(TURN)))?;
         let credit = attributed(parameters)?;
         Ok(credit.advantage(normalize(signal("step_rewards"), &norm)).into())
     },

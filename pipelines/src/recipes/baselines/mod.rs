@@ -1,5 +1,6 @@
 //! Baseline recipes: the estimators that every trainer has.
 
+pub mod dpo_vs_ppo;
 pub mod dr_grpo;
 pub mod gae;
 pub mod gdpo;
@@ -20,6 +21,7 @@ use crate::recipe::Recipe;
 
 /// The recipes of the family, in alphabetical order.
 pub const RECIPES: &[&Recipe] = &[
+    &dpo_vs_ppo::DPO_VS_PPO,
     &dr_grpo::DR_GRPO,
     &gae::GAE,
     &gdpo::GDPO,

@@ -5,6 +5,9 @@ mod adactrl;
 mod adora;
 mod b_star;
 mod brpo;
+mod curricula_for_re_ranking;
+mod deepseek_prover_v2;
+mod guide;
 mod h1;
 mod knapsack_rl;
 mod light_if;
@@ -27,6 +30,9 @@ pub const RECIPES: &[&Recipe] = &[
     &adora::ADORA,
     &b_star::B_STAR,
     &brpo::BRPO,
+    &curricula_for_re_ranking::CURRICULA_FOR_RE_RANKING,
+    &deepseek_prover_v2::DEEPSEEK_PROVER_V2,
+    &guide::GUIDE,
     &h1::H1,
     &knapsack_rl::KNAPSACK_RL,
     &light_if::LIGHT_IF,

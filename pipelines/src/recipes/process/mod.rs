@@ -6,7 +6,7 @@ mod g_ra;
 mod grounded_prm;
 mod hrm;
 mod implicit_prm;
-mod inputs;
+pub mod inputs;
 mod pav;
 mod ppr;
 mod prime;
@@ -17,6 +17,8 @@ mod tp_grpo;
 mod vsrm;
 
 use crate::recipe::Recipe;
+
+pub use inputs::{TOKEN_PRM_LOGPROBS, TOKEN_REF_LOGPROBS, TOKEN_VALUES};
 
 /// The recipes of the family, in alphabetical order.
 pub const RECIPES: &[&Recipe] = &[

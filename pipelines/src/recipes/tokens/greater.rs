@@ -38,11 +38,13 @@ pub const GREATER: Recipe = Recipe {
     parameters: &[PARAMETERS],
     plan: |parameters| {
         let steepest = rank(signal("candidate_gradients"), rollout(), true);
-        let compete = signal("candidate_steepness").less(parameters.number("top")?);
-        let place = rank(signal("candidate_losses"), rollout(), true).over(trainable().only(compete));
+        let top = parameters.number("top")?;
+        let competes = || signal("candidate_steepness").less(top);
+        let place = rank(signal("candidate_losses"), rollout(), true).over(trainable().only(competes()));
+        let first = when(place.equals(0.0), 1.0, 0.0);
         Ok(Credit::new()
             .define("candidate_steepness", steepest)
-            .define("candidate_chosen", when(place.equals(0.0), 1.0, 0.0).or_else(0.0))
+            .define("candidate_chosen", when(competes(), first, 0.0 * signal("candidate_losses")))
             .into())
     },
     ..SELECTION

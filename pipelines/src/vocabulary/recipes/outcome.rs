@@ -15,6 +15,7 @@ pub(super) fn named(recipe: &str, params: &Map<String, Value>) -> Option<Result<
             let settings = without(params, &["cots_per_group", "budgets", "answers_per_budget"]);
             Some(Ok(Named::Recipe("brpo", settings)))
         }
+        "guide" => Some(Ok(guide(params))),
         "rlvr_schedule" => Some(rlvr_schedule(params)),
         // What follows from the scheme and the epoch.
         "tarot" => Some(Ok(Named::Recipe("tarot", without(params, &["weights", "active_tiers"])))),
@@ -43,4 +44,17 @@ fn rlvr_schedule(params: &Map<String, Value>) -> Result<Named> {
         settings.push(("mode".into(), json!("constant")));
     }
     Ok(Named::Recipe("rlvr_schedule", settings))
+}
+
+/// The other words are those of the loss.
+fn guide(params: &Map<String, Value>) -> Named {
+    let of_the_loss = ["strategy", "value", "clip", "aggregation", "padded_width", "clip_removed"];
+    let mut settings = without(params, &of_the_loss);
+    for (_, scale) in settings.iter_mut().filter(|(word, _)| word == "scale") {
+        if scale == "std" {
+            *scale = json!("group_std");
+        }
+    }
+    settings.push(("singleton".into(), json!("raw")));
+    Named::Recipe("guide", settings)
 }

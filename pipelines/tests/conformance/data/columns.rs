@@ -49,6 +49,7 @@ fn whole(column: &str, shape: &Shape, all: &[ColumnInfo]) -> Option<Cell> {
         "source_rollout_id" => shape.rollout.as_str().into(),
         "status" => if Draw::of(shape.seed, column, 0).once_in(5) { "truncated" } else { "complete" }.into(),
         "token_mask" => Cell::List(shape.mask.iter().map(|&on| Cell::Flag(on)).collect()),
+        "metadata" => r#"{"gold_actions":["a({})","b({\"x\":1})"]}"#.into(),
         "step_ends" => steps().map(|step| step.end as f64).collect(),
         "step_kinds" => steps().map(|step| step.kind).collect(),
         // A path in a binary tree, which does not branch any more far below.
@@ -75,6 +76,25 @@ fn whole(column: &str, shape: &Shape, all: &[ColumnInfo]) -> Option<Cell> {
             steps().map(|_| nested(&mut draw, lengths)).collect::<Vec<Cell>>().into()
         }
         "prompt_length" => (PROMPT as f64).into(),
+        // Every other rollout of a group is a branch of the first, after its first token.
+        "parent_rollout_id" if shape.member % 2 == 1 => format!("{}-0", shape.group).as_str().into(),
+        "split_token" | "branch_score" if shape.member % 2 == 1 => {
+            (if column == "split_token" { 0.0 } else { 0.5 }).into()
+        }
+        "parent_rollout_id" | "split_token" | "branch_score" => Cell::Null,
+        // Every set of the players, so that all of their values are known.
+        "coalition_member_positions" => {
+            let players = elements(players(all), all, shape);
+            let set =
+                |set: usize| (0..players).filter(move |player| set >> player & 1 == 1).map(|at| at as f64);
+            (0..1 << players).map(|coalition| set(coalition).collect::<Cell>()).collect()
+        }
+        // Parts that sum to the reward.
+        "agent_assigned_rewards" => {
+            let parts = elements("agent", all, shape);
+            let rest = Draw::of(shape.reward_seed, "reward", 0).grid(0, 1, 4) - 0.25 * (parts - 1) as f64;
+            (0..parts).map(|at| if at == 0 { rest } else { 0.25 }).collect()
+        }
         _ => {
             let level = column.strip_suffix("_ends").or_else(|| column.strip_suffix("_starts"))?;
             let spans = elements(level, all, shape);
@@ -90,6 +110,11 @@ fn whole(column: &str, shape: &Shape, all: &[ColumnInfo]) -> Option<Cell> {
 /// Tokens of every prompt.
 const PROMPT: usize = 2;
 
+/// The level of the players that form coalitions.
+fn players(all: &[ColumnInfo]) -> &'static str {
+    if all.iter().any(|known| known.column == "span_ends") { "span" } else { "agent" }
+}
+
 /// Number of elements that a rollout has at a level of its own.
 fn elements(level: &str, all: &[ColumnInfo], shape: &Shape) -> usize {
     match level {
@@ -99,9 +124,10 @@ fn elements(level: &str, all: &[ColumnInfo], shape: &Shape) -> usize {
         "turn" => shape.turns().last().map_or(0, |last| last + 1),
         _ if all.iter().any(|known| known.column == format!("{level}_ends")) && shape.mask.is_empty() => 0,
         // What every rollout of a dataset or group has the same number of.
-        "dimension" | "hidden" | "property" | "objective" | "gate" | "test" => 3,
+        "agent" | "dimension" | "hidden" | "property" | "objective" | "gate" | "test" | "entailment" => 3,
+        "coalition" => 1 << elements(players(all), all, shape),
         "budget" | "slice" => 2,
-        "answer" | "criterion" => 4,
+        "answer" | "criterion" | "head" => 4,
         _ => 1 + Draw::of(shape.seed, level, 0).below(4) as usize,
     }
 }
@@ -137,18 +163,25 @@ fn element(known: &ColumnInfo, level: &Level, shape: &Shape, at: usize) -> Resul
         (_, "token_ids") => (if at < 2 { 7.0 } else { draw.below(4) as f64 }).into(),
         (Of::Number, name) if name.contains("logprob") => (-draw.grid(0, 4, 16)).into(),
         (Of::Number, name) if name.contains("entrop") => draw.grid(0, 3, 16).into(),
+        (Of::Number, name) if name.contains("cost") => draw.grid(0, 4, 4).into(),
         (Of::Number, _) if level.name() == "token" => draw.grid(-2, 2, 16).into(),
         (Of::Number, _) => draw.grid(-1, 2, 4).into(),
         (Of::Share, _) => draw.grid(0, 1, 8).into(),
         (Of::Flag, "error" | "truncated") => Cell::Flag(draw.once_in(7)),
         (Of::Flag, "valid" | "trainable") => Cell::Flag(!draw.once_in(7)),
         (Of::Flag, _) => Cell::Flag(!draw.once_in(3)),
+        (Of::Count, "entailment_labels") => (draw.below(3) as f64).into(),
         (Of::Count, _) => (1.0 + draw.below(6) as f64).into(),
         (Of::Text, "test_tiers") => draw.pick(&["basic", "medium", "hard", "edge"]).into(),
+        (Of::Text, "action") => draw.pick(&["search", "answer"]).into(),
         (Of::Text, "tag") => draw.pick(&["easy", "hard", "none"]).into(),
+        (Of::Text, "kind") => draw.pick(&["base", "retry", "reflection", "guided_retry"]).into(),
         (Of::Text, "role") => draw.pick(&["generator", "solver"]).into(),
         (Of::Text, "prompt_kind") => draw.pick(&["curriculum", "original"]).into(),
+        (Of::Text, "entailment_answers") => ["a", "b", "c"][at].into(),
+        (Of::Text, "step_actions") => draw.pick(&["a({})", r#"b({"x":2})"#, "c"]).into(),
         (Of::Text, "rubric_mention_entities") => format!("E{}", draw.below(4)).as_str().into(),
+        (Of::Text, "agent_ids") => ["a", "b", "c"][at % 3].into(),
         (Of::Text, name) if name.ends_with("_ids") => format!("E{at}").as_str().into(),
         (Of::Text, _) => draw.pick(&["a", "b", "c"]).into(),
         (Of::Vectors, _) if level.name() == "token" || level.name() == "step" => nested(&mut draw, &[3]),

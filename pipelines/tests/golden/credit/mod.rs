@@ -2,6 +2,7 @@
 
 mod actions;
 mod agents;
+mod critics;
 mod denoising;
 mod outcome;
 mod process;
@@ -51,6 +52,7 @@ pub trait Family {
 const FAMILIES: &[&dyn Family] = &[
     &actions::Actions,
     &agents::Agents,
+    &critics::Critics,
     &denoising::Denoising,
     &outcome::Outcome,
     &process::Process,

@@ -21,7 +21,8 @@ impl Family for Outcome {
 
     fn key(&self, case: &Case, key: &str, wanted: &Value, given: &InMemory) -> Option<Compared> {
         match (case.recipe.as_str(), key) {
-            ("nsr", "kept_rollouts") => Some(kept(wanted, given)),
+            ("nsr" | "guide", "kept_rollouts") => Some(kept(wanted, given)),
+            ("guide", "reroll_groups") => Some(rerolled(wanted, given)),
             ("adactrl", "group_labels") => Some(labels(wanted, given)),
             ("b_star", "selected_outputs") => Some(selected(case, wanted, given)),
             ("b_star", "balance_score") if wanted.is_null() => Some(undefined(given)),
@@ -82,6 +83,17 @@ fn kept(wanted: &Value, given: &InMemory) -> Compared {
         wanted.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     wanted.sort();
     if kept == wanted { Ok(kept.len()) } else { Err(format!("kept {kept:?}, expected {wanted:?}")) }
+}
+
+/// The groups that are to be sampled again.
+fn rerolled(wanted: &Value, given: &InMemory) -> Compared {
+    let again = of_rollouts(given, "reroll")?;
+    let of = |row: usize| (given.unit.group_id(row), given.unit.rollout_id(row));
+    let groups = (0..given.unit.rows()).map(of).filter(|(_, rollout)| again[*rollout] == 1.0);
+    let groups: std::collections::BTreeSet<&str> = groups.map(|(group, _)| group).collect();
+    let wanted: std::collections::BTreeSet<&str> =
+        wanted.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if groups == wanted { Ok(groups.len()) } else { Err(format!("again {groups:?}, expected {wanted:?}")) }
 }
 
 /// The label of each group.

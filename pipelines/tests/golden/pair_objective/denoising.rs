@@ -18,7 +18,7 @@ pub fn branch_grpo(case: &Value) -> Checked {
         .flatten()
         .filter_map(|node| Some((node["node_id"].as_str()?, node)))
         .collect();
-    let edges = check.take("trained_edges")?;
+    let edges = check.expected["trained_edges"].clone();
     let edges: Vec<String> =
         edges.as_array().into_iter().flatten().filter_map(|edge| Some(edge.as_str()?.to_owned())).collect();
     let advantages = check.expected["node_advantages"].clone();
@@ -60,7 +60,7 @@ pub fn branch_grpo(case: &Value) -> Checked {
     let loss = batch.loss("branch_grpo", settings(case, &elsewhere))?;
     check.number("loss", part(&loss, "mean_loss")?)?;
     check.by_id("grad_edge_new_logprobs", &batch.ids, &loss.logprobs)?;
-    check.left(&["node_rewards", "node_advantages"], CREDIT);
+    check.left(&["node_rewards", "node_advantages", "trained_edges"], CREDIT);
     check.left(&["optimizer_steps"], "steps of the optimiser: minibatches are update's");
     check.done()
 }

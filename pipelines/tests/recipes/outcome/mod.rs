@@ -1,10 +1,13 @@
 //! Recipes of the family `outcome`.
 
 mod anytime;
+mod curricula;
 mod groups;
+mod hints;
 mod likelihoods;
 mod rewards;
 mod schedules;
+mod selected_data;
 mod selection;
 mod signs;
 mod subproblems;

@@ -1,12 +1,19 @@
 //! Recipes of the family `rewards`.
 
+mod agents;
+mod costs;
+mod driving;
 mod gates;
+mod likelihoods;
 mod protocols;
 mod rankings;
 mod references;
+mod research;
+mod stages;
 mod states;
 mod sums;
 mod verdicts;
+mod welfare;
 
 use meed_pipelines::{InMemory, find};
 use serde_json::{Value, json};
@@ -47,4 +54,12 @@ fn missing_columns_are_named_with_what_provides_them() {
     needs("thoth", default(), "predicted_actions");
     needs("mm_r5", default(), "ranked_documents");
     needs("pagellm", default(), "page_reward");
+    needs("search_r2", default(), "chunk_useful");
+    needs("adasearch", default(), "parametric_pass_rate");
+    needs("adasearch", json!({"stage": "modes"}), "prompt_mode");
+    needs("med_r3", default(), "reasoning_score");
+    needs("opagent", default(), "step_progress");
+    needs("pre_grpo", default(), "turn_quality");
+    needs("gtalign", default(), "payoff_user");
+    needs("carl_driving", default(), "step_penalty_factors");
 }

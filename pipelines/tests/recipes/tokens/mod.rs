@@ -2,7 +2,10 @@
 
 mod attention;
 mod batches;
+mod distillation;
 mod oreal;
+mod process;
+mod prompts;
 mod shaping;
 mod steps;
 

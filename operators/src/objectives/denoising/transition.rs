@@ -1,11 +1,6 @@
-//! Denoising steps as stochastic actions: how a velocity becomes a log-probability, and the gradient back.
-//!
-//! Sigma runs from 1 (noise) to 0; a model gives the velocity `noise - clean` at a latent. A step is one
-//! action, whose log-probability is the mean over the latent's elements. An objective gives the derivative
-//! with respect to that log-probability ([`Loss::logprobs`](super::Loss::logprobs)), and
-//! [`Step::logprob_gradient`] carries it to the velocity.
+//! One stochastic step: from a velocity to the next latent and its log-probability, and the gradient back.
 
-use std::f64::consts::PI;
+use std::f64::consts::{FRAC_PI_2, PI};
 
 /// How noise enters a deterministic flow.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,6 +14,13 @@ pub enum Sampler {
     Dance {
         /// The deviation.
         eta: f64,
+    },
+    /// Flow-CPS (used by TP-GRPO, arXiv 2602.06422): noise takes the place of a part of the predicted noise,
+    /// so that as much is left as the schedule says. Its log-probability is the negative square distance,
+    /// without variance and constants.
+    Cps {
+        /// Share of the noise that is new, as an angle: 1 replaces all of it.
+        noise_level: f64,
     },
 }
 
@@ -39,6 +41,8 @@ pub struct Step {
     pub deviation: f64,
     /// Derivative of an element of the mean with respect to that of the velocity.
     pub slope: f64,
+    /// Whether the log-probability is the Gaussian's, or the negative square distance alone.
+    pub gaussian: bool,
 }
 
 impl Sampler {
@@ -58,12 +62,20 @@ impl Sampler {
         let deviation = match *self {
             Sampler::Flow { noise_level } => flow_deviation(noise_level, sigma, second),
             Sampler::Dance { eta } => eta,
+            Sampler::Cps { noise_level } => {
+                let std = next * (noise_level * FRAC_PI_2).sin();
+                let kept = (next * next - std * std).max(0.0).sqrt();
+                // The clean part is x - sigma v, the noise x + (1 - sigma) v.
+                let (of_latent, slope) = (1.0 - next + kept, kept * (1.0 - sigma) - sigma * (1.0 - next));
+                let mean = latent.iter().zip(velocity).map(|(x, v)| of_latent * x + slope * v).collect();
+                return Step { mean, std, deviation: std / (-dt).sqrt(), slope, gaussian: false };
+            }
         };
         // Both drift by the score of the noised data, -(x + (1 - sigma) v) / sigma, times half the variance.
         let half = deviation * deviation / 2.0;
         let (of_latent, slope) = (1.0 + half / sigma * dt, (1.0 + half * (1.0 - sigma) / sigma) * dt);
         let mean = latent.iter().zip(velocity).map(|(x, v)| of_latent * x + slope * v).collect();
-        Step { mean, std: deviation * (-dt).sqrt(), deviation, slope }
+        Step { mean, std: deviation * (-dt).sqrt(), deviation, slope, gaussian: true }
     }
 }
 
@@ -75,12 +87,18 @@ impl Step {
 
     /// Log-probability of a next latent: the mean over its elements.
     pub fn logprob(&self, next: &[f64]) -> f64 {
-        -self.mean_square(next) / (2.0 * self.std * self.std) - self.std.ln() - 0.5 * (2.0 * PI).ln()
+        match self.gaussian {
+            true => {
+                -self.mean_square(next) / (2.0 * self.std * self.std) - self.std.ln() - 0.5 * (2.0 * PI).ln()
+            }
+            false => -self.mean_square(next),
+        }
     }
 
     /// Derivative of [`Step::logprob`] with respect to each element of the velocity.
     pub fn logprob_gradient(&self, next: &[f64]) -> Vec<f64> {
-        let per = self.slope / (self.std * self.std * self.mean.len() as f64);
+        let scale = if self.gaussian { 1.0 / (self.std * self.std) } else { 2.0 };
+        let per = scale * self.slope / self.mean.len() as f64;
         next.iter().zip(&self.mean).map(|(x, mean)| per * (x - mean)).collect()
     }
 
@@ -128,6 +146,12 @@ mod tests {
         close(dance.sample(&NOISE)[0], 0.505422999);
         close(dance.logprob(&dance.sample(&NOISE)), 1.323826818);
 
+        let cps = Sampler::Cps { noise_level: 0.7 }.step(&LATENT, &VELOCITY, 0.8, 0.7, 0.9);
+        close(cps.std, 0.623704567);
+        close(cps.mean[0], 0.273608409);
+        close(cps.sample(&NOISE)[1], -1.062592622);
+        close(cps.logprob(&cps.sample(&NOISE)), -0.087526662);
+
         let step = flow.step(&LATENT, &VELOCITY, 0.8, 0.7, 0.9);
         let moved = flow.step(&LATENT, &[0.25, 0.38], 0.8, 0.7, 0.9);
         let next = step.sample(&NOISE);
@@ -137,7 +161,8 @@ mod tests {
 
     #[test]
     fn gradients_are_those_of_the_velocity() {
-        for sampler in [Sampler::Flow { noise_level: 0.7 }, Sampler::Dance { eta: 0.3 }] {
+        let cps = Sampler::Cps { noise_level: 0.7 };
+        for sampler in [Sampler::Flow { noise_level: 0.7 }, Sampler::Dance { eta: 0.3 }, cps] {
             let at = |velocity: [f64; 2]| sampler.step(&LATENT, &velocity, 0.8, 0.7, 0.9);
             let (step, other) = (at(VELOCITY), at([0.1, 0.7]));
             let next = step.sample(&NOISE);
