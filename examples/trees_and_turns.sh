@@ -3,11 +3,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# The recipes that run on each.
-thoughts=tempo,gigpo,step_reinforce,grpo
-tools=tempo,gigpo,step_reinforce,grpo
-airline=gigpo,step_reinforce,grpo
-turns=gigpo,step_reinforce,tempo,grpo,rloo,opo
+# The recipes that run on each, and their settings.
+thoughts=(--recipe tempo,treerl,treerpo,treeps_rag,carl,salt,a3)
+tools=(--recipe tempo,treerl,treerpo,treeps_rag,carl,salt)
+airline=(--recipe matchtir,gigpo,salt,step_reinforce)
+# The grade of a turn stands in for a judge's score of it, and for what it is said to contribute.
+turns=(--recipe gigpo,step_reinforce,salt,matchtir,score_two_attempt,tarl,spa_rl
+    --set matchtir.assignment=given --set tarl.turn_scores=turn_rewards
+    --set spa_rl.step_contributions=step_rewards --set spa_rl.step_grounded=step_action_valid)
 
 # Where the logs lie; docs/importers.md says what writes them.
 data=${1:-../shared/data}
@@ -23,19 +26,19 @@ meed() {
 
 # A path of the search is a rollout. What it proposed and dropped is in the table of nodes.
 meed import tot "$data/tot_game24_tree.json" --to game24
-meed assign --recipe "$thoughts" --from game24 --to game24_credit
+meed assign "${thoughts[@]}" --from game24 --to game24_credit
 
 # A path of the depth-first search is a rollout; observations and pruned nodes are in the table of nodes.
 meed import toolbench "$data/toolbench_trees/*.json" --to toolbench
-meed assign --recipe "$tools" --from toolbench --to toolbench_credit
+meed assign "${tools[@]}" --from toolbench --to toolbench_credit
 
 # Four trials of a task are a group; equal states are those in which the agent has seen the same.
 meed import tau-bench "$data/tau_bench_airline_gpt4o.json" --to airline
-meed assign --recipe "$airline" --from airline --to airline_credit
+meed assign "${airline[@]}" --from airline --to airline_credit
 
 # Two models on the same task are a group; every turn has a grade.
 meed import intercode "$data/intercode_sql_gpt4.json" "$data/intercode_sql_gpt35.json" --to intercode
-meed assign --recipe "$turns" --from intercode --to intercode_credit
+meed assign "${turns[@]}" --from intercode --to intercode_credit
 
 meed sql "
     select kind, depth, count(*) as nodes, round(avg(value), 2) as judged, sum(visits) as paths, sum(reward) as solved

@@ -47,9 +47,11 @@ fn raw(path: &PathBuf) -> Value {
 }
 
 /// Assigns by these recipes and checks that every rollout has a row of each.
-fn assign(place: &Place, recipes: &[&str], from: &str, rollouts: u64) -> String {
-    let to = format!("{from}_credit");
-    let said = place.does(&["assign", "--recipe", &recipes.join(","), "--from", from, "--to", &to]);
+fn assign(place: &Place, recipes: &[&str], settings: &[&str], from: &str, rollouts: u64) -> String {
+    let (to, recipes_text) = (format!("{from}_credit"), recipes.join(","));
+    let mut arguments = vec!["assign", "--recipe", &recipes_text, "--from", from, "--to", &to];
+    arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+    let said = place.does(&arguments);
     let rows = place.query(&format!(
         "select recipe, count(*) as n, count(distinct rollout_id) as d from {to}_advantages group by recipe"
     ));
@@ -109,17 +111,30 @@ fn trees_of_thoughts() {
     );
     assert_eq!(steps, [json!({"kind": "kept", "n": 2000})]);
 
-    let said = assign(&place, &["tempo", "gigpo", "step_reinforce", "grpo"], "game24", 500);
-    let built = place
-        .query("select recipe, count(*) as n, count(value) as v from game24_credit_nodes group by recipe");
-    assert_eq!((built.len(), &built[0]["recipe"], &built[0]["n"]), (1, &json!("tempo"), &built[0]["v"]));
-    assert!(
-        said.contains(&format!("{} nodes written to dataset game24_credit_nodes", built[0]["n"])),
-        "{said}"
+    let recipes = ["tempo", "treerl", "treerpo", "treeps_rag", "carl", "salt", "gigpo"];
+    let said = assign(&place, &recipes, &[], "game24", 500);
+    let built = place.query(
+        "select recipe, count(*) as n, count(value) as v from game24_credit_nodes group by recipe order by recipe",
     );
+    let passed = "select count(distinct (group_id, node_id)) as n \
+                  from (select group_id, unnest(step_nodes) as node_id from game24)";
+    let passed = &place.query(passed)[0]["n"];
+    for (row, recipe) in built.iter().zip(["carl", "tempo", "treeps_rag", "treerl", "treerpo"]) {
+        assert_eq!((&row["recipe"], &row["v"]), (&json!(recipe), &row["n"]));
+        assert_eq!(row["n"] == *passed, recipe != "tempo", "{row}: the tree of steps has {passed} nodes");
+    }
+    let all: u64 = built.iter().filter_map(|row| row["n"].as_u64()).sum();
+    assert!(said.contains(&format!("{all} nodes written to dataset game24_credit_nodes")), "{said}");
+    // Every step of the search leads from one state to another, so merged steps are edges of a graph.
+    let edges = place.query(
+        "select recipe, min(visits) > 0 as v, sum(visits) as n from game24_credit_edges group by recipe",
+    );
+    assert_eq!(edges.len(), 1);
+    assert_eq!((&edges[0]["recipe"], &edges[0]["v"]), (&json!("salt"), &json!(true)));
     let visits = place.query(
         "select min(visits) as least, max(visits) as most from \
-         (select group_id, sum(visits) as visits from game24_credit_nodes where depth = 1 group by group_id)",
+         (select group_id, sum(visits) as visits from game24_credit_nodes \
+          where depth = 1 and recipe = 'tempo' group by group_id)",
     );
     assert_eq!(visits, [json!({"least": 5, "most": 5})], "every rollout begins at one node below the root");
 }
@@ -151,7 +166,7 @@ fn trees_of_tool_calls() {
         statuses,
         [row("complete", json!(0.0), 19), row("complete", json!(1.0), 9), row("truncated", Value::Null, 128)]
     );
-    assign(&place, &["tempo", "gigpo", "step_reinforce", "grpo"], "tools", 156);
+    assign(&place, &["tempo", "treerl", "treerpo", "treeps_rag", "carl", "salt"], &[], "tools", 156);
 }
 
 #[test]
@@ -174,5 +189,12 @@ fn graded_turns_of_two_models() {
     for (row, file) in rows.iter().zip([&second, &first]) {
         assert!((row["r"].as_f64().expect("a number") - mean(file)).abs() < 1e-9, "{row}");
     }
-    assign(&place, &["gigpo", "step_reinforce", "tempo", "grpo", "rloo", "opo"], "sql_turns", 2068);
+    let recipes = ["gigpo", "step_reinforce", "salt", "matchtir", "score_two_attempt", "tarl", "spa_rl"];
+    let settings = [
+        "matchtir.assignment=given",
+        "tarl.turn_scores=turn_rewards",
+        "spa_rl.step_contributions=step_rewards",
+        "spa_rl.step_grounded=step_action_valid",
+    ];
+    assign(&place, &recipes, &settings, "sql_turns", 2068);
 }

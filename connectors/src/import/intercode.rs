@@ -23,7 +23,7 @@ use crate::store::Location;
 /// `ic_sql_multiturn_gpt-4_10_turns.json` is `gpt-4`; it is the column `model` too.
 ///
 /// A turn is the command (`tool_call`) and what it showed (`observation`). `step_rewards` has the grade of
-/// the turn at the command: how good what it showed was as an answer, and no increment over the turn
+/// the turn at the command, and `turn_rewards` has the same once a turn: how good what it showed was as an answer, and no increment over the turn
 /// before. `step_action_valid` says whether the command could be run; `step_states` is a hash of what the
 /// agent has seen before the step.
 ///
@@ -32,6 +32,7 @@ use crate::store::Location;
 pub struct InterCode;
 
 const VALID: &str = "step_action_valid";
+const GRADES: &str = "turn_rewards";
 
 const COLUMNS: &[&str] = &[
     "iteration",
@@ -66,7 +67,7 @@ impl Importer for InterCode {
 
     fn describe(&self) -> &'static str {
         "A task is a group and each model's episode a rollout; a turn is a command and what it showed; \
-         step_rewards has the grade of each turn, which is no increment, and reward the best one, \
+         step_rewards and turn_rewards have the grade of each turn, which is no increment, and reward the best one, \
          `max_reward`; step_action_valid says whether the command ran, step_states tells what was seen. \
          Episodes that used all turns without success are truncated."
     }
@@ -80,6 +81,7 @@ impl Importer for InterCode {
         let signals = vec![
             Field::new("model", DataType::Utf8, false),
             Field::new(VALID, list_of(DataType::Boolean), true),
+            Field::new(GRADES, list_of(DataType::Float64), true),
         ];
         let rows = RowBuilder::new(COLUMNS, signals, options)?;
         let inputs = inputs.to_vec();
@@ -188,6 +190,8 @@ impl Episode {
             return Err(Error::data(place.column("turn_history"), message, HINT));
         }
         let taken = turns.actions.len();
+        let signals = [("model", model.into()), (GRADES, turns.rewards.iter().copied().collect())];
+        let signals = signals.map(|(name, value): (&str, Value)| (name.to_owned(), value));
         let mut course = Course::default();
         course.show("user", &log.query);
         let results = turns.observations.into_iter().zip(turns.rewards).zip(turns.valid_action);
@@ -220,7 +224,7 @@ impl Episode {
             response: Some(texts.join("\n")),
             reward,
             reward_status: reward.is_none().then(|| "the file has no max_reward".to_owned()),
-            signals: Map::from_iter([("model".to_owned(), model.into())]),
+            signals: Map::from_iter(signals),
             metadata,
             steps: course.steps,
             place,

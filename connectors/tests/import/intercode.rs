@@ -51,6 +51,8 @@ fn two_models_on_sql() {
                 assert_eq!(Some(valid.as_boolean().value(2 * turn)), history("valid_action")[turn].as_bool());
                 assert_eq!(integers(batch, "step_turns", row)[2 * turn], turn as i32);
             }
+            let grades: Vec<_> = history("rewards").iter().map(Value::as_f64).collect();
+            assert_eq!(numbers(batch, "turn_rewards", row), grades);
             turns += actions.len();
             *statuses.entry(text(batch, "status", row).unwrap()).or_default() += 1;
             let truncated = actions.len() == 10 && reward < Some(1.0);
