@@ -7,10 +7,10 @@ cd "$(dirname "$0")/.."
 thoughts=(--recipe tempo,treerl,treerpo,treeps_rag,carl,salt,a3)
 tools=(--recipe tempo,treerl,treerpo,treeps_rag,carl,salt)
 airline=(--recipe matchtir,gigpo,salt,step_reinforce)
-# The grade of a turn stands in for a judge's score of it, and for what it is said to contribute.
+# The grade of a turn stands in for a judge's score of it, and a command that ran for a grounded one; there is no critic.
 turns=(--recipe gigpo,step_reinforce,salt,matchtir,score_two_attempt,tarl,spa_rl
     --set matchtir.assignment=given --set tarl.turn_scores=turn_rewards
-    --set spa_rl.step_contributions=step_rewards --set spa_rl.step_grounded=step_action_valid)
+    --set spa_rl.variant=release --set spa_rl.step_grounded=step_action_valid --set spa_rl.values=none)
 
 # Where the logs lie; docs/importers.md says what writes them.
 data=${1:-../shared/data}

@@ -193,8 +193,9 @@ fn graded_turns_of_two_models() {
     let settings = [
         "matchtir.assignment=given",
         "tarl.turn_scores=turn_rewards",
-        "spa_rl.step_contributions=step_rewards",
+        "spa_rl.variant=release",
         "spa_rl.step_grounded=step_action_valid",
+        "spa_rl.values=none",
     ];
     assign(&place, &recipes, &settings, "sql_turns", 2068);
 }
