@@ -2,8 +2,9 @@
 
 use std::io::Read;
 
-use meed_operators::{Error, Result};
+use meed_operators::{Error, Place, Result};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::store::{Location, failed};
 
@@ -24,12 +25,7 @@ pub(super) fn json_file<T: DeserializeOwned>(input: &Location, holds: &str, hint
 ///
 /// # Errors
 /// Another shape; `what` says what it should be.
-pub(super) fn shaped<T: DeserializeOwned>(
-    value: serde_json::Value,
-    place: &meed_operators::Place,
-    what: &str,
-    hint: &str,
-) -> Result<T> {
+pub(super) fn shaped<T: DeserializeOwned>(value: Value, place: &Place, what: &str, hint: &str) -> Result<T> {
     serde_json::from_value(value)
         .map_err(|error| Error::data(place.clone(), format!("this is not {what}: {error}"), hint))
 }

@@ -93,9 +93,9 @@ impl Importer for ToolBench {
         let signals = vec![Field::new(VALID, list_of(DataType::Boolean), true)];
         let rows = RowBuilder::new(COLUMNS, signals, options)?;
         let report = ReportHandle::new(options);
-        let (notes, settings) = (report.clone(), options.clone());
+        let (inputs, notes, settings) = (inputs.to_vec(), report.clone(), options.clone());
         let mut seen = HashSet::new();
-        let found = inputs.to_vec().into_iter().flat_map(move |input| {
+        let found = inputs.into_iter().flat_map(move |input| {
             let found = group(&input, &mut seen, &settings, &notes);
             found.map_or_else(
                 |error| vec![Err(BadRow::from(error))],
@@ -153,16 +153,13 @@ fn group(
         let hint = "a task is named after its file; rename one, or import them into different datasets";
         return Err(Error::data(place, format!("another file is called {group_id} too"), hint));
     }
-    let search: Search = shaped(json_file(input, "search tree", HINT)?, &place, "a search tree", HINT)?;
+    let mut search: Search = shaped(json_file(input, "search tree", HINT)?, &place, "a search tree", HINT)?;
     let limit = search.forward_args.single_chain_max_step;
     let query = search.answer_generation.query.clone();
     let mut nodes =
-        tree::nodes(search.tree.tree.clone()).map_err(|message| Error::data(place.clone(), message, HINT))?;
-    let mut leaves = vec![true; nodes.len()];
-    for parent in nodes.iter().filter_map(|node| node.parent).collect::<Vec<_>>() {
-        leaves[parent] = false;
-    }
-    let leaves: Vec<usize> = (1..nodes.len()).filter(|&node| leaves[node]).collect();
+        tree::nodes(search.tree.tree.take()).map_err(|message| Error::data(place.clone(), message, HINT))?;
+    let parents: HashSet<usize> = nodes.iter().filter_map(|node| node.parent).collect();
+    let leaves: Vec<usize> = (1..nodes.len()).filter(|node| !parents.contains(node)).collect();
     for &leaf in &leaves {
         nodes[leaf].reward = ending(&nodes[leaf], limit).reward;
         for node in path_to(leaf, &nodes) {

@@ -96,9 +96,9 @@ impl Importer for Tot {
         let signals = vec![Field::new(SCORES, list_of(DataType::Float64), true)];
         let rows = RowBuilder::new(COLUMNS, signals, options)?;
         let report = ReportHandle::new(options);
-        let (notes, settings) = (report.clone(), options.clone());
+        let (inputs, notes, settings) = (inputs.to_vec(), report.clone(), options.clone());
         let mut seen = HashSet::new();
-        let tasks = inputs.to_vec().into_iter().flat_map(|input| tasks(&input));
+        let tasks = inputs.into_iter().flat_map(|input| tasks(&input));
         let found = tasks.flat_map(move |task| {
             let found = task.and_then(|(place, task)| group(place, task, &mut seen, &settings, &notes));
             found.map_or_else(
