@@ -128,6 +128,7 @@ impl Measured {
                 recipes: vec![RecipeSettings::from(self.recipe)],
                 source,
                 sink: Arc::new(Nowhere),
+                beside: Vec::new(),
                 scores: None,
                 on_error: OnError::Fail,
                 rejected: Rejected::default(),

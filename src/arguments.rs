@@ -55,7 +55,7 @@ pub enum Command {
 
 /// Read what other programs wrote into a dataset of rollouts
 #[derive(Debug, Args)]
-#[command(after_help = importers())]
+#[command(after_help = importers(), after_long_help = importers_in_full())]
 pub struct ImportArguments {
     /// What the files are
     #[arg(value_parser = PossibleValuesParser::new(IMPORTERS.iter().map(|importer| importer.name())), hide_possible_values = true)]
@@ -63,7 +63,8 @@ pub struct ImportArguments {
     /// Files, directories of Parquet files, patterns or URIs
     #[arg(required = true)]
     pub path: Vec<String>,
-    /// Dataset, or file that ends in .parquet, .jsonl or .arrow
+    /// Dataset, or file that ends in .parquet, .jsonl or .arrow. Nodes of trees go beside it: to the
+    /// dataset `<to>_nodes`, or for `x.parquet` to `x_nodes.parquet`
     #[arg(long, value_name = "DATASET|FILE")]
     pub to: String,
     /// Tokenise text with this tokenizer.json, in place of one token per byte
@@ -470,4 +471,43 @@ fn importers() -> String {
         text.push_str(&format!("\n  {:<11} {}", importer.name(), importer.reads()));
     }
     text
+}
+
+/// What each format maps, and what it does not.
+fn importers_in_full() -> String {
+    let mut text = "Formats:".to_owned();
+    for importer in IMPORTERS {
+        text.push_str(&format!("\n  {:<11} {}\n", importer.name(), importer.reads()));
+        let tables: Vec<&str> = importer.tables().iter().map(|table| table.name()).collect();
+        let beside = match tables.is_empty() {
+            true => String::new(),
+            false => format!(" Writes {} beside the rollouts.", tables.join(" and ")),
+        };
+        for paragraph in
+            [format!("{}{beside}", importer.describe()), format!("Not mapped: {}", importer.leaves_out())]
+        {
+            for line in wrapped(&paragraph, 84) {
+                text.push_str(&format!("\n              {line}"));
+            }
+        }
+        text.push('\n');
+    }
+    text.trim_end().to_owned()
+}
+
+/// A text in lines of at most this many characters, where its words allow it.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().filter(|line| line.is_empty() || line.len() + 1 + word.len() <= width);
+        match line {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }

@@ -1,26 +1,27 @@
 //! Importing what other programs wrote, as a value that is built step by step and then run.
 
+mod staging;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use meed_catalog::{Catalog, Input, Lineage, Sorted};
+use meed_catalog::{Input, Lineage, Sorted};
 use meed_connectors::import::{ImportOptions, Importer, Tokenization, importer};
-use meed_connectors::parquet_source::SLICE_BYTES;
-use meed_connectors::{Location, OnError, Reject, Rejects, write_batches};
+use meed_connectors::{Location, OnError, Reject, Rejects};
 use meed_operators::columns::Table;
-use meed_operators::engine::{Batches, Sink, Source};
+use meed_operators::engine::{Sink, Source, Tables, rows_of};
 use meed_operators::{Error, Result};
+use staging::{Staged, StagedTable};
 
 use crate::address::{Address, full_uri};
 use crate::fingerprint;
-use crate::opened::Opened;
 use crate::pipeline::{Notes, default_catalog};
 use crate::report::write_rejected;
 use crate::run_name::{run_name, salt};
-use crate::staged::{self, temporary};
+use crate::target::{beside, sink};
 
 /// Files of one format on their way into a dataset or file. Nothing happens before [`Import::run`].
 pub struct Import {
@@ -61,7 +62,8 @@ impl Import {
         })
     }
 
-    /// Ends in a dataset or a file.
+    /// Ends in a dataset or a file. What a format has beside rollouts goes to a dataset or file of its own:
+    /// the nodes of trees to `x_nodes`, or to `x_nodes.parquet` beside `x.parquet`.
     ///
     /// # Errors
     /// A name that no dataset can have, an old version, or a file of an unknown format.
@@ -144,47 +146,47 @@ impl Import {
             .to
             .as_ref()
             .ok_or_else(|| Error::usage("the import has no target", "name a dataset or file with `to`"))?;
-        let sink = match to {
-            Address::File(_) => None,
-            Address::Dataset(name) => {
-                let catalog = Catalog::open(&self.catalog)?;
-                Some(catalog.sink(&name.to_string(), Table::Rollouts, self.lineage(to)?)?)
+        let lineage = match to {
+            Address::Dataset(_) => self.lineage(to)?,
+            // A file has no history; the name tells its parts from those of other programs.
+            Address::File(_) => {
+                Lineage { run: format!("import-{}", std::process::id()), ..Lineage::default() }
             }
         };
-        let target = match to {
-            Address::Dataset(name) => format!("dataset {name}"),
-            Address::File(location) => location.uri().to_owned(),
+        let target = |table| match table {
+            Table::Rollouts => Ok(to.clone()),
+            table => beside(to, table),
         };
-        let mut report = ImportedReport { target, ..ImportedReport::default() };
-        if let Some(sink) = &sink
-            && sink.committer()?.resume_at()? > 0
-        {
-            report.done_before = true;
-            return Ok(report);
+        if let Address::Dataset(_) = to {
+            let (sink, name) =
+                sink(to, &self.catalog, Table::Rollouts, Table::Rollouts.schema(), lineage.clone())?;
+            if sink.committer()?.resume_at()? > 0 {
+                return Ok(ImportedReport { target: name, done_before: true, ..ImportedReport::default() });
+            }
         }
         // Groups may be spread over the files, so rows are written once all of them are known.
-        let directory = temporary()?;
-        let path = directory.path().join("imported.parquet");
         let imported = self.importer.import(&self.inputs, &self.options)?;
-        let progress = self.progress.clone();
-        let counted = imported.batches.inspect(|batch| {
-            if let Ok(batch) = batch {
-                progress(batch.num_rows() as u64);
+        let mut staged = Staged::new(imported.schema, self.importer.tables())?;
+        for batch in imported.batches {
+            let batch = batch?;
+            if !Staged::is_beside(&batch) {
+                (self.progress)(batch.num_rows() as u64);
             }
-        });
-        staged::write(&path, &imported.schema, counted)?;
-        let mut opened = Opened::local(path, "the imported rows", "", SLICE_BYTES)?;
-        report.sorted = opened.cluster(&*self.notes)?;
-        let schema = opened.source.schema();
-        let columns: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-        let rows = opened.source.read_rows(0..opened.source.row_count(), &columns)?;
-        match (to, sink) {
-            (Address::File(location), _) => {
-                write_batches(location, location.format()?, &schema, rows)?;
-            }
-            (_, Some(sink)) => write(&sink, rows)?,
-            (_, None) => {}
+            staged.write(batch)?;
         }
+        let (tables, sorted) = staged.finish(&*self.notes)?;
+        let mut report = ImportedReport { sorted, ..ImportedReport::default() };
+        let mut sinks: Vec<(Table, Arc<dyn Sink>)> = Vec::new();
+        for staged in &tables {
+            let (address, schema) = (target(staged.table)?, staged.source.schema());
+            let (sink, name) = sink(&address, &self.catalog, staged.table, schema, lineage.clone())?;
+            match staged.table {
+                Table::Rollouts => report.target = name,
+                table => report.beside.push((table, staged.source.row_count(), name)),
+            }
+            sinks.push((staged.table, sink));
+        }
+        write(&Tables::new(sinks)?, &tables)?;
         let done = imported.report.get();
         report.rows = done.rows;
         report.rejected = done.rejected_rows;
@@ -229,11 +231,15 @@ impl Import {
     }
 }
 
-/// Writes and commits all rows at once.
-fn write(sink: &dyn Sink, rows: Batches) -> Result<()> {
+/// Writes and commits the rows of all tables; those of rollouts are committed last, so that whoever finds
+/// them finds everything.
+fn write(sink: &Tables, tables: &[StagedTable]) -> Result<()> {
     let (mut committer, mut writer) = (sink.committer()?, sink.writer(0)?);
-    for batch in rows {
-        writer.write(0, batch?)?;
+    committer.resume_at()?;
+    for staged in tables {
+        for batch in staged.rows()? {
+            writer.write(0, rows_of(staged.table, &batch?)?)?;
+        }
     }
     committer.commit(0..=0, writer.close(0)?)?;
     committer.finish()
@@ -248,6 +254,8 @@ pub struct ImportedReport {
     pub done_before: bool,
     /// Rows imported.
     pub rows: u64,
+    /// Rows of other tables, such as the nodes of trees: which, how many, and where they are.
+    pub beside: Vec<(Table, u64, String)>,
     /// Rows left out because they break a rule.
     pub rejected: u64,
     /// The first of them.
@@ -275,6 +283,9 @@ impl fmt::Display for ImportedReport {
             "{} rows imported to {} in {:.1} s ({rate:.0} rows/s), {} rejected",
             self.rows, self.target, self.seconds, self.rejected
         )?;
+        for (table, rows, target) in &self.beside {
+            write!(f, "\n{rows} {} written to {target}", table.name())?;
+        }
         for (what, times) in &self.unmapped {
             write!(f, "\nnot mapped: {what} ({times} times)")?;
         }

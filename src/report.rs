@@ -14,6 +14,8 @@ pub struct PipelineReport {
     pub run: String,
     /// Where the rows are.
     pub target: String,
+    /// Where the rows of [`AssignReport::beside`] are.
+    pub beside: Vec<String>,
     /// True where an earlier run had done everything, so that nothing was written.
     pub done_before: bool,
     /// Rows, commits and counts per recipe.
@@ -32,8 +34,9 @@ impl PipelineReport {
         PipelineReport {
             run,
             target,
+            beside: Vec::new(),
             done_before: true,
-            assigned: AssignReport { run: nothing, recipes: Vec::new() },
+            assigned: AssignReport { run: nothing, beside: Vec::new(), recipes: Vec::new() },
             sorted,
             rejected: 0,
             first_rejected: Vec::new(),
@@ -58,6 +61,9 @@ impl fmt::Display for PipelineReport {
             "{} rollouts in {} groups, {} rows written to {} in {:.1} s ({rate:.0} rollouts/s), run {}",
             run.rows_in, groups, run.rows_out, self.target, run.seconds, self.run
         )?;
+        for ((table, rows), target) in self.assigned.beside.iter().zip(&self.beside) {
+            write!(f, "\n{rows} {} written to {target}", table.name())?;
+        }
         if run.skipped > 0 {
             write!(
                 f,

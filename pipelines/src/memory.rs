@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 use meed_operators::Result;
-use meed_operators::columns::{OnError, accept, complete};
+use meed_operators::columns::{OnError, Table, accept, complete};
 use meed_operators::credit::{Evaluated, Unit};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +18,8 @@ pub struct InMemory {
     pub evaluated: Evaluated,
     /// Rows of the advantages table; `None` for a recipe that gives no advantage.
     pub rows: Option<RecordBatch>,
+    /// Tables of which [`rows_beside`](crate::ready::rows_beside) gives rows.
+    pub tables: Vec<Table>,
 }
 
 impl Recipe {
@@ -72,7 +74,7 @@ impl Recipe {
         }
         let unit = ready.unit(&rollouts, &known)?;
         let (evaluated, rows) = ready.assign(&unit, &known)?;
-        Ok(InMemory { unit, evaluated, rows })
+        Ok(InMemory { unit, evaluated, rows, tables: ready.tables().to_vec() })
     }
 }
 

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{Field, Schema};
+use meed_operators::columns::Table;
 use meed_operators::credit::{
     ADVANTAGE, Assigned, Assignment, BatchStatistics, Checked, Evaluated, Partial, Reach, SignalSchema, Unit,
     evaluate,
 };
+use meed_operators::engine::rows_of;
 use meed_operators::signals::{AddSignals, GatherSignals, Told, add_signals, widened};
+use meed_operators::tree::{edge_rows, node_rows, tables_of};
 use meed_operators::{Error, Result, signals};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +24,7 @@ pub struct Ready {
     pub assignment: Assignment,
     operators: Vec<Arc<dyn AddSignals>>,
     gathers: Vec<Gather>,
+    tables: Vec<Table>,
 }
 
 /// An operator over the iteration, with its inputs checked.
@@ -91,6 +95,8 @@ impl Ready {
             fields.extend(operator.adds().into_iter().map(Arc::new));
             gathers.push(Gather { operator: operator.clone(), inputs });
         }
+        let built: Vec<Field> = operators.iter().flat_map(|operator| operator.adds()).collect();
+        let tables = tables_of(&built);
         let mut checked = Checked::new(recipe, &plan.credit, &SignalSchema::new(&Schema::new(fields)))?;
         checked.columns.retain(|name| !added.contains(name));
         checked.columns.extend(columns);
@@ -99,7 +105,7 @@ impl Ready {
         checked.required = required(checked.required, &added, &operators, &gathers);
         let assignment = Assignment { recipe: recipe.to_owned(), parameters, checked };
         let operators = operators.into_iter().cloned().collect();
-        Ok(Ready { assignment, operators, gathers })
+        Ok(Ready { assignment, operators, gathers, tables })
     }
 
     /// Number of passes over the data before credit can be assigned.
@@ -196,6 +202,20 @@ impl Ready {
         Ok((evaluated, Some(rows)))
     }
 
+    /// The tables of which it gives rows beside advantages: nodes of the trees and edges of the graphs that its
+    /// operators build.
+    pub fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    /// Rows of [`Ready::tables`] from a unit that has the signals of its operators; see [`rows_beside`].
+    ///
+    /// # Errors
+    /// Trees that do not fit the rollouts.
+    pub fn rows_beside(&self, unit: &Unit) -> Result<Vec<RecordBatch>> {
+        rows_beside(&self.assignment.recipe, &self.tables, unit)
+    }
+
     /// A unit with the signals of the group operators and of the first `gathers` operators over the
     /// iteration.
     fn widened(&self, batch: &RecordBatch, gathers: usize, known: &Known) -> Result<Unit> {
@@ -206,6 +226,27 @@ impl Ready {
         }
         Ok(unit)
     }
+}
+
+/// Nodes of the trees and edges of the graphs that a recipe's operators have built in a unit, marked with
+/// their table and with the recipe.
+///
+/// # Errors
+/// Trees that do not fit the rollouts.
+pub fn rows_beside(recipe: &str, tables: &[Table], unit: &Unit) -> Result<Vec<RecordBatch>> {
+    let mut beside = Vec::new();
+    for table in tables {
+        let rows = match table {
+            Table::Edges => edge_rows(unit)?,
+            _ => node_rows(unit)?,
+        };
+        let Some(rows) = rows else { continue };
+        let index = rows.schema().index_of("recipe")?;
+        let mut columns = rows.columns().to_vec();
+        columns[index] = Arc::new(StringArray::from(vec![recipe; rows.num_rows()])) as ArrayRef;
+        beside.push(rows_of(*table, &RecordBatch::try_new(rows.schema(), columns)?)?);
+    }
+    Ok(beside)
 }
 
 /// Signals without which a rollout cannot take part: what an operator reads in order to add one of them

@@ -266,6 +266,7 @@ fn recipes_read_stored_scores_by_name() {
                 recipes: vec![recipe],
                 source: Arc::new(Slices { rows, slice_groups: 5, batch_rows: 4 }),
                 sink: Arc::new(sink.clone()),
+                beside: Vec::new(),
                 scores,
                 on_error: OnError::Fail,
                 rejected: Rejected::default(),

@@ -38,7 +38,7 @@ impl Judging {
             .as_ref()
             .ok_or_else(|| Error::usage("the scores have no target", "name a dataset or file with `to`"))?;
         let judges = self.limited()?;
-        target.refuse(&self.from, "scores")?;
+        target.refuse(&self.from, "scores", &[])?;
         let bad_rows = BadRows {
             on_error: self.run.on_error,
             rejects: self.run.rejects.as_ref().map_or_else(Rejects::default, Rejects::into_file),

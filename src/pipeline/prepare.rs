@@ -18,6 +18,8 @@ use crate::staged::BadRows;
 /// What a pipeline reads.
 pub(crate) struct Prepared {
     pub(crate) source: Arc<dyn Source>,
+    /// The source as recipes see it.
+    pub(crate) readable: Arc<dyn Source>,
     pub(crate) input: Input,
     pub(crate) scores: Option<Arc<ScoreIndex>>,
     pub(crate) score_inputs: Vec<Input>,
@@ -82,8 +84,10 @@ impl Pipeline {
         if !early || matches!(self.from, Origin::Source(_)) {
             fit(&source, &scores)?;
         }
+        let readable = readable(source.clone(), bad_rows.on_invalid(), Rejected::default(), &scores)?;
         Ok(Prepared {
             source,
+            readable,
             input,
             scores,
             score_inputs,

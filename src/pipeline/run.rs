@@ -3,7 +3,7 @@
 use meed_catalog::{Input, Lineage};
 use meed_operators::columns::Table;
 use meed_operators::{Error, Result};
-use meed_pipelines::stored::{AssignJob, RecipeSettings, assign};
+use meed_pipelines::stored::{AssignJob, RecipeSettings, assign, tables_beside};
 use meed_pipelines::{Kind, Recipe};
 use serde_json::{Map, Value};
 
@@ -16,7 +16,8 @@ use crate::settings::settings_of;
 use crate::target::Target;
 
 impl Pipeline {
-    /// Assigns credit: one row per rollout and recipe.
+    /// Assigns credit: one row per rollout and recipe. Recipes that build trees or graphs write their nodes
+    /// and edges beside: dataset `x_nodes` beside `x_advantages`, file `x_nodes.parquet` beside `x.parquet`.
     ///
     /// The rows of a dataset are committed exactly once, however often the run is repeated: after a
     /// crash it goes on where it stopped, and when it is done it says so and writes nothing.
@@ -35,14 +36,16 @@ impl Pipeline {
             .as_ref()
             .ok_or_else(|| Error::usage("the pipeline has no target", "name a dataset or file with `to`"))?;
         if let Origin::Address(address) = &self.from {
-            target.refuse(address, "advantages")?;
+            target.refuse(address, "advantages", &[Table::Nodes, Table::Edges])?;
         }
         // It keeps temporary files until the end.
         let prepared = self.prepare(&chosen, None)?;
         let (source, sorted, bad_rows) = (prepared.source, prepared.sorted, prepared.bad_rows);
         let lineage = self.lineage(&chosen, prepared.input, prepared.score_inputs, target)?;
         let run = lineage.run.clone();
+        let tables = tables_beside(&chosen, prepared.readable.as_ref())?;
         let is_dataset = matches!(target, Target::Address(Address::Dataset(_)));
+        let beside = target.open_beside(&self.run.catalog, &tables, &lineage)?;
         let (sink, target) = target.open(&self.run.catalog, Table::Advantages, lineage)?;
         let slices = source.slices();
         if is_dataset && slices > 0 && sink.committer()?.resume_at()? >= slices {
@@ -50,7 +53,9 @@ impl Pipeline {
         }
         let (on_error, rejected) = (bad_rows.on_invalid(), bad_rows.rejected.clone());
         let scores = prepared.scores;
-        let job = AssignJob { recipes: chosen, source, sink, scores, on_error, rejected };
+        let names: Vec<String> = beside.iter().map(|beside| beside.name.clone()).collect();
+        let beside = beside.into_iter().map(|beside| (beside.table, beside.sink)).collect();
+        let job = AssignJob { recipes: chosen, source, sink, beside, scores, on_error, rejected };
         let assigned = assign(job, &self.run.options);
         // What was left out is worth knowing also where the run broke off.
         let kept = keep(bad_rows.rejected.take(), &bad_rows.rejects);
@@ -59,6 +64,7 @@ impl Pipeline {
         Ok(PipelineReport {
             run,
             target,
+            beside: names,
             done_before: false,
             assigned,
             sorted,

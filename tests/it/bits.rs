@@ -41,6 +41,7 @@ fn advantages_do_not_depend_on_order_batches_slices_or_workers() {
             recipes: recipes(),
             source: Arc::new(MemorySource::new(rows.clone(), slice_groups, batch_rows)),
             sink: Arc::new(sink.clone()),
+            beside: Vec::new(),
             on_error: OnError::Fail,
             rejected: Rejected::default(),
         };

@@ -232,7 +232,10 @@ fn judges() {
 #[test]
 fn importers() {
     let mut text = String::from(
-        "# Importers\n\nGenerated from the list in `connectors/src/import/mod.rs`. `meed import <format> <path>... --to <dataset>` uses them.\n",
+        "# Importers\n\nGenerated from the list in `connectors/src/import/mod.rs`. `meed import <format> <path>... --to <dataset>` uses them.\n\n\
+         What a format has beside rollouts is written beside them: nodes of trees to the dataset `<to>_nodes`, or for a file\n\
+         `x.parquet` to `x_nodes.parquet`. An import says what it met and could not map, with counts. A failure becomes a status\n\
+         with a reason and no reward; it never becomes a reward of 0.\n",
     );
     for importer in IMPORTERS {
         writeln!(
@@ -243,6 +246,10 @@ fn importers() {
             importer.describe()
         )
         .expect("text");
+        for table in importer.tables() {
+            writeln!(text, "\nWrites `{}` beside the rollouts.", table.name()).expect("text");
+        }
+        writeln!(text, "\nNot mapped: {}", importer.leaves_out()).expect("text");
     }
     generated("importers.md", &text);
 }

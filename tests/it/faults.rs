@@ -21,11 +21,19 @@ fn assign(folder: &TempDir, to: &str) -> Command {
     program
 }
 
-fn advantages(folder: &TempDir, dataset: &str) -> RecordBatch {
+fn query(folder: &TempDir, query: &str) -> RecordBatch {
     let catalog = Catalog::open(&folder.path().join("meed-data").display().to_string()).expect("a catalog");
-    let rows =
-        catalog.sql(&format!("select * from {dataset}_advantages"), &SqlOptions::default()).expect("a query");
+    let rows = catalog.sql(query, &SqlOptions::default()).expect("a query");
     arrow::compute::concat_batches(&rows[0].schema(), &rows).expect("one schema")
+}
+
+fn advantages(folder: &TempDir, dataset: &str) -> RecordBatch {
+    query(folder, &format!("select * from {dataset}_advantages"))
+}
+
+/// The nodes of the trees, in an order that does not depend on who wrote them when.
+fn nodes(folder: &TempDir, dataset: &str) -> RecordBatch {
+    query(folder, &format!("select * from {dataset}_nodes order by iteration, group_id, node_id, recipe"))
 }
 
 #[test]
@@ -74,12 +82,16 @@ fn a_killed_run_resumes_and_misses_and_repeats_nothing() {
                     break;
                 }
                 // It was quicker than the kill: begin another run of the same rows.
-                std::fs::remove_dir_all(folder.path().join("meed-data/disturbed_advantages"))
-                    .expect("the dataset");
+                for table in ["advantages", "nodes"] {
+                    std::fs::remove_dir_all(folder.path().join(format!("meed-data/disturbed_{table}")))
+                        .expect("the dataset");
+                }
             }
         }
     }
     println!("{killed} kills, {attempts} attempts");
     let rows = advantages(&folder, "disturbed");
     assert!(bits(&rows) == expected, "after {killed} kills the rows differ from an undisturbed run");
+    let (expected, rows) = (nodes(&folder, "undisturbed"), nodes(&folder, "disturbed"));
+    assert!(expected.num_rows() > 400 && rows == expected, "after {killed} kills the nodes differ");
 }

@@ -2,9 +2,9 @@
 
 use meed_operators::{Error, Place, Result};
 use serde_json::{Map, Value};
-use twox_hash::XxHash3_128;
 
 use super::Step;
+use super::course::Course;
 use super::imported::ReportHandle;
 use super::lines::type_of;
 
@@ -21,26 +21,16 @@ impl Chat {
     ///
     /// An assistant message gives a `policy` step for its text and a `tool_call` step for each call;
     /// tool results are `observation`, the rest is `user` and `system`. The action of a text is the
-    /// text itself without white space around it, that of a call is [`canonical_call`]. A turn
-    /// begins with the first policy step after environment steps.
-    ///
-    /// The state before a step is a hash of the prompt and of all user messages and observations
-    /// so far: agents that have seen the same are in the same state, whatever they said. An empty
-    /// message shows nothing, so it leaves the state as it is.
+    /// text itself without white space around it, that of a call is [`canonical_call`]. The state
+    /// before a step tells the prompt and all user messages and observations so far; see [`Course`].
     pub fn new(messages: &[Value], place: &Place, report: &ReportHandle) -> Result<Chat> {
-        let mut chat = Reader {
-            chat: Chat { prompt: String::new(), steps: Vec::new() },
-            opening: true,
-            state: 0,
-            turn: 0,
-            acted: false,
-        };
+        let mut chat = Reader { prompt: String::new(), course: Course::default(), opening: true };
         for (index, message) in messages.iter().enumerate() {
             chat.message(message, report).map_err(|(message, hint)| {
                 Error::data(place.clone(), format!("message {index}: {message}"), hint)
             })?;
         }
-        Ok(chat.chat)
+        Ok(Chat { prompt: chat.prompt, steps: chat.course.steps })
     }
 }
 
@@ -60,12 +50,9 @@ pub fn canonical_call(name: &str, mut arguments: Value) -> String {
 type Fault = (String, &'static str);
 
 struct Reader {
-    chat: Chat,
+    prompt: String,
+    course: Course,
     opening: bool,
-    state: u128,
-    turn: i32,
-    /// True once the policy has taken a step.
-    acted: bool,
 }
 
 impl Reader {
@@ -89,21 +76,17 @@ impl Reader {
         };
         self.opening &= kind != "observation";
         let text = text.unwrap_or_default();
-        let mut next = self.state;
-        if !text.is_empty() {
-            let state = self.state.to_be_bytes();
-            let seen = [&state[..], kind.as_bytes(), b"\0", text.as_bytes()];
-            next = XxHash3_128::oneshot(&seen.concat());
-        }
         if !self.opening {
-            self.push(Step::new(kind, text));
-        } else if self.chat.prompt.is_empty() {
-            self.chat.prompt = text;
-        } else {
-            self.chat.prompt.push_str("\n\n");
-            self.chat.prompt.push_str(&text);
+            self.course.push(Step::new(kind, text));
+            return Ok(());
         }
-        self.state = next;
+        self.course.show(kind, &text);
+        if self.prompt.is_empty() {
+            self.prompt = text;
+        } else {
+            self.prompt.push_str("\n\n");
+            self.prompt.push_str(&text);
+        }
         Ok(())
     }
 
@@ -125,25 +108,14 @@ impl Reader {
             let text = text.unwrap_or_default();
             let action = Some(text.trim()).filter(|action| !action.is_empty());
             let action = action.map(str::to_owned);
-            self.push(Step { action, ..Step::new("policy", text) });
+            self.course.push(Step { action, ..Step::new("policy", text) });
         }
         for call in calls {
             let (text, action) = tool_call(call, report)?;
             let action = Some(action);
-            self.push(Step { action, ..Step::new("tool_call", text) });
+            self.course.push(Step { action, ..Step::new("tool_call", text) });
         }
         Ok(())
-    }
-
-    fn push(&mut self, mut step: Step) {
-        let after_environment = self.chat.steps.last().is_some_and(Step::is_environment);
-        if !step.is_environment() {
-            self.turn += i32::from(self.acted && after_environment);
-            self.acted = true;
-        }
-        step.turn = Some(self.turn);
-        step.state = Some(format!("{:032x}", self.state));
-        self.chat.steps.push(step);
     }
 }
 
@@ -180,17 +152,7 @@ fn tool_call(call: &Value, report: &ReportHandle) -> Result<(String, String), Fa
         report.unmapped("id of a tool call");
     }
     Ok(match function.get("arguments") {
-        Some(Value::String(written)) => {
-            let text = format!("{name}({written})");
-            let action = match serde_json::from_str(written) {
-                Ok(arguments) => canonical_call(name, arguments),
-                Err(_) => {
-                    report.unmapped("arguments that are not JSON, kept as written");
-                    format!("{name}({})", written.trim())
-                }
-            };
-            (text, action)
-        }
+        Some(Value::String(written)) => (format!("{name}({written})"), written_call(name, written, report)),
         Some(arguments) => {
             let text = format!("{name}({arguments})");
             (text, canonical_call(name, arguments.clone()))
@@ -200,4 +162,15 @@ fn tool_call(call: &Value, report: &ReportHandle) -> Result<(String, String), Fa
             (text.clone(), text)
         }
     })
+}
+
+/// The call of a name with arguments as the model wrote them: canonical where they are JSON.
+pub(super) fn written_call(name: &str, written: &str, report: &ReportHandle) -> String {
+    match serde_json::from_str(written) {
+        Ok(arguments) => canonical_call(name, arguments),
+        Err(_) => {
+            report.unmapped("arguments that are not JSON, kept as written");
+            format!("{name}({})", written.trim())
+        }
+    }
 }

@@ -57,6 +57,10 @@ impl Importer for Gsm8k {
          is 1 if is_correct, else 0; step_calculations_correct checks the annotated calculations."
     }
 
+    fn leaves_out(&self) -> &'static str {
+        "nothing; what has no column is in the metadata."
+    }
+
     fn import(&self, inputs: &[Location], options: &ImportOptions) -> Result<Imported> {
         let signals = vec![
             Field::new("model", DataType::Utf8, false),
@@ -67,7 +71,7 @@ impl Importer for Gsm8k {
             Ok(line) => group(line),
             Err(bad) => vec![Err(bad)],
         });
-        Ok(Imported::from_rollouts(rollouts, rows, options, ReportHandle::new(options)))
+        Ok(Imported::from_found(rollouts, rows, options, ReportHandle::new(options)))
     }
 }
 

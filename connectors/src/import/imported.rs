@@ -123,21 +123,36 @@ impl From<Error> for BadRow {
     }
 }
 
+/// What an importer finds in its input.
+pub enum Found {
+    /// A rollout.
+    Rollout(Box<Rollout>),
+    /// Rows of another table, marked with [`rows_of`](meed_operators::engine::rows_of).
+    Beside(RecordBatch),
+}
+
+impl From<Rollout> for Found {
+    fn from(rollout: Rollout) -> Self {
+        Found::Rollout(Box::new(rollout))
+    }
+}
+
 /// Rollouts on their way in.
 pub struct Imported {
-    /// Schema of the batches.
+    /// Schema of the batches of rollouts.
     pub schema: SchemaRef,
-    /// The rows. After an error there are no more.
+    /// The rows: rollouts, and in marked batches of their own rows of the importer's other
+    /// [`tables`](super::Importer::tables). After an error there are no more.
     pub batches: Batches,
     /// The report; complete once the batches are exhausted.
     pub report: ReportHandle,
 }
 
 impl Imported {
-    /// Batches of the rollouts that an importer finds, in that order. Bad ones are set aside or
-    /// end the import, as the options say.
-    pub fn from_rollouts(
-        rollouts: impl Iterator<Item = Result<Rollout, BadRow>> + Send + 'static,
+    /// Batches of the rollouts that an importer finds, in that order, and the rows that it finds beside
+    /// them. Bad rollouts are set aside or end the import, as the options say.
+    pub fn from_found<F: Into<Found>>(
+        found: impl Iterator<Item = Result<F, BadRow>> + Send + 'static,
         rows: RowBuilder,
         options: &ImportOptions,
         report: ReportHandle,
@@ -145,8 +160,8 @@ impl Imported {
         Imported {
             schema: rows.schema(),
             report: report.clone(),
-            batches: Box::new(RolloutBatches {
-                rollouts,
+            batches: Box::new(FoundBatches {
+                found: found.map(|found| found.map(F::into)),
                 rows,
                 options: options.clone(),
                 report,
@@ -157,20 +172,21 @@ impl Imported {
 }
 
 /// Turns rollouts into batches and sets bad ones aside.
-struct RolloutBatches<I> {
-    rollouts: I,
+struct FoundBatches<I> {
+    found: I,
     rows: RowBuilder,
     options: ImportOptions,
     report: ReportHandle,
     ended: bool,
 }
 
-impl<I: Iterator<Item = Result<Rollout, BadRow>>> RolloutBatches<I> {
+impl<I: Iterator<Item = Result<Found, BadRow>>> FoundBatches<I> {
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
         while !self.rows.is_full() {
-            let bad = match self.rollouts.next() {
+            let bad = match self.found.next() {
                 None => break,
-                Some(Ok(rollout)) => self.rows.push(rollout).err().map(BadRow::from),
+                Some(Ok(Found::Beside(rows))) => return Ok(Some(rows)),
+                Some(Ok(Found::Rollout(rollout))) => self.rows.push(*rollout).err().map(BadRow::from),
                 Some(Err(bad)) => Some(bad),
             };
             if let Some(bad) = bad {
@@ -183,7 +199,7 @@ impl<I: Iterator<Item = Result<Rollout, BadRow>>> RolloutBatches<I> {
     }
 }
 
-impl<I: Iterator<Item = Result<Rollout, BadRow>>> Iterator for RolloutBatches<I> {
+impl<I: Iterator<Item = Result<Found, BadRow>>> Iterator for FoundBatches<I> {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {

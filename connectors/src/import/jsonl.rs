@@ -27,6 +27,11 @@ impl Importer for JsonLines {
          signals."
     }
 
+    fn leaves_out(&self) -> &'static str {
+        "nothing; columns without a meaning are kept, and said. A response beside steps without texts is not \
+         tokenised."
+    }
+
     fn import(&self, inputs: &[Location], options: &ImportOptions) -> Result<Imported> {
         stored::import(inputs, Format::JsonLines, options)
     }

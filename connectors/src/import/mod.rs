@@ -19,17 +19,24 @@
 
 mod add_tokens;
 mod chat;
+mod course;
 mod gsm8k;
 mod imported;
+mod intercode;
+mod json_file;
 mod jsonl;
 mod lines;
+mod nodes;
 mod parquet;
 mod rollout;
 mod rows;
 mod stored;
 mod tau_bench;
 mod tokenize;
+mod toolbench;
+mod tot;
 
+use meed_operators::columns::Table;
 use meed_operators::{Error, Result};
 
 use crate::rejects::{OnError, Rejects};
@@ -37,16 +44,21 @@ use crate::store::Location;
 
 pub use chat::canonical_call;
 pub use gsm8k::Gsm8k;
-pub use imported::{BadRow, ImportReport, Imported, ReportHandle};
+pub use imported::{BadRow, Found, ImportReport, Imported, ReportHandle};
+pub use intercode::InterCode;
 pub use jsonl::JsonLines;
+pub use nodes::{Node, node_rows, path_to};
 pub use parquet::Parquet;
 pub use rollout::{Rollout, Step};
 pub use rows::RowBuilder;
 pub use tau_bench::TauBench;
 pub use tokenize::Tokenization;
+pub use toolbench::ToolBench;
+pub use tot::Tot;
 
 /// Every importer; help and documentation are generated from this list.
-pub const IMPORTERS: &[&dyn Importer] = &[&Gsm8k, &TauBench, &JsonLines, &Parquet];
+pub const IMPORTERS: &[&dyn Importer] =
+    &[&Gsm8k, &TauBench, &InterCode, &Tot, &ToolBench, &JsonLines, &Parquet];
 
 /// Reads the files of one format as rollouts.
 pub trait Importer: Sync {
@@ -58,6 +70,14 @@ pub trait Importer: Sync {
 
     /// How the format is mapped to rollouts.
     fn describe(&self) -> &'static str;
+
+    /// What of the format it does not map, as the end of a sentence.
+    fn leaves_out(&self) -> &'static str;
+
+    /// The tables of which it gives rows beside rollouts.
+    fn tables(&self) -> &'static [Table] {
+        &[]
+    }
 
     /// Reads the inputs, in order, as rows of `rollouts`. An input is one file ([`Location::files`]
     /// finds those of a pattern).

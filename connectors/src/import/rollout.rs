@@ -50,6 +50,10 @@ pub struct Step {
     pub action: Option<String>,
     /// Its reward.
     pub reward: Option<f64>,
+    /// Value estimate before it.
+    pub value: Option<f64>,
+    /// Node of the group's tree that it is.
+    pub node: Option<i64>,
     /// Step signals beyond the schema, by column name (`step_<name>`).
     pub signals: Map<String, Value>,
 }
@@ -64,4 +68,17 @@ impl Step {
     pub fn is_environment(&self) -> bool {
         is_environment_kind(self.kind)
     }
+}
+
+/// Gives the outcome to the last policy step and 0 to the other policy steps, which is how recipes of
+/// steps read an outcome; steps of the environment have no reward. Without an outcome no step has one.
+pub(super) fn reward_at_the_end(steps: &mut [Step], outcome: Option<f64>) {
+    let Some(outcome) = outcome else {
+        return;
+    };
+    let mut policy = steps.iter_mut().filter(|step| !step.is_environment());
+    if let Some(last) = policy.next_back() {
+        last.reward = Some(outcome);
+    }
+    policy.for_each(|step| step.reward = Some(0.0));
 }

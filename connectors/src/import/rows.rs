@@ -121,6 +121,8 @@ struct Row {
     step_states: Vec<Option<String>>,
     step_actions: Vec<Option<String>>,
     step_rewards: Option<Vec<Option<f64>>>,
+    step_values: Option<Vec<Option<f64>>>,
+    step_nodes: Option<Vec<Option<i64>>>,
     step_texts: Vec<String>,
     metadata: Option<String>,
     #[serde(flatten)]
@@ -151,7 +153,6 @@ impl Row {
         }
         let prompt_ids = rollout.prompt.as_deref();
         let metadata = rollout.metadata;
-        let rewarded = rollout.steps.iter().any(|step| step.reward.is_some());
         Ok(Row {
             iteration: options.iteration,
             group_id: rollout.group_id,
@@ -171,7 +172,9 @@ impl Row {
             step_agents: each(&rollout.steps, |step| step.agent.clone()),
             step_states: each(&rollout.steps, |step| step.state.clone()),
             step_actions: each(&rollout.steps, |step| step.action.clone()),
-            step_rewards: rewarded.then(|| each(&rollout.steps, |step| step.reward)),
+            step_rewards: known(&rollout.steps, |step| step.reward),
+            step_values: known(&rollout.steps, |step| step.value),
+            step_nodes: known(&rollout.steps, |step| step.node),
             step_texts: rollout.steps.into_iter().map(|step| step.text).collect(),
             metadata: (!metadata.is_empty()).then(|| Value::Object(metadata).to_string()),
             signals,
@@ -189,4 +192,9 @@ impl Row {
 
 fn each<T>(steps: &[Step], value: impl Fn(&Step) -> T) -> Vec<T> {
     steps.iter().map(value).collect()
+}
+
+/// One value a step, where any step has one.
+fn known<T>(steps: &[Step], value: impl Fn(&Step) -> Option<T>) -> Option<Vec<Option<T>>> {
+    steps.iter().any(|step| value(step).is_some()).then(|| each(steps, value))
 }

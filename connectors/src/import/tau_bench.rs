@@ -1,16 +1,18 @@
 //! Trajectories of tau-bench: trials of an agent that serves a simulated user with tools.
 
 use std::collections::HashSet;
-use std::io::Read;
 
+use arrow::datatypes::{DataType, Field};
 use meed_operators::{Error, Place, Result};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::chat::{Chat, canonical_call};
 use super::imported::{BadRow, Imported, ReportHandle};
+use super::json_file::json_file;
 use super::lines::type_of;
+use super::rollout::reward_at_the_end;
 use super::{ImportOptions, Importer, Rollout, RowBuilder};
-use crate::store::{Location, failed};
+use crate::store::Location;
 
 /// Reads the JSON files that tau-bench writes: an array of trials, each with `task_id`, `trial`,
 /// `traj` (the messages), `reward` and `info`. All files are held in memory, because a file lists
@@ -25,14 +27,16 @@ use crate::store::{Location, failed};
 /// line breaks, for reading.
 ///
 /// `step_rewards`, which `gigpo` reads, has the outcome reward at the last policy step, 0 at the
-/// other policy steps, and null at the steps of environment and user. `metadata` holds `info` (the
-/// task with its instruction and gold actions, among others), and `gold_actions`: the gold actions
-/// in the spelling of `step_actions`.
+/// other policy steps, and null at the steps of environment and user. `gold_calls` is a JSON list of the
+/// task's gold actions, each with `name` and `arguments`. `metadata` holds `info` (the task with its
+/// instruction, among others), and `gold_actions`: the gold actions in the spelling of `step_actions`.
 ///
 /// A trial that broke has status `error` and no reward, whatever number the file has for it. A
 /// trial that was stopped before tau-bench judged it has status `truncated` and the reward in the
 /// file, which is 0.
 pub struct TauBench;
+
+const GOLD_CALLS: &str = "gold_calls";
 
 const COLUMNS: &[&str] = &[
     "iteration",
@@ -68,11 +72,17 @@ impl Importer for TauBench {
     fn describe(&self) -> &'static str {
         "The trials of a task are a group; messages are steps; tool calls are in one spelling in \
          step_actions; step_states tells what the agent has observed; step_rewards has the reward \
-         at the last policy step; the gold actions are in metadata. Broken trials become errors."
+         at the last policy step; gold_calls has the gold actions as JSON. Broken trials become errors."
+    }
+
+    fn leaves_out(&self) -> &'static str {
+        "ids of tool calls, parts of messages without text, and keys of messages other than role, content, \
+         tool_calls and name; each is counted."
     }
 
     fn import(&self, inputs: &[Location], options: &ImportOptions) -> Result<Imported> {
-        let rows = RowBuilder::new(COLUMNS, Vec::new(), options)?;
+        let signals = vec![Field::new(GOLD_CALLS, DataType::Utf8, true)];
+        let rows = RowBuilder::new(COLUMNS, signals, options)?;
         let report = ReportHandle::new(options);
         let (inputs, notes) = (inputs.to_vec(), report.clone());
         let mut seen = HashSet::new();
@@ -85,7 +95,7 @@ impl Importer for TauBench {
             let hint = "import the files of different runs into different datasets";
             Err(BadRow::from(Error::data(rollout.place, message, hint)))
         });
-        Ok(Imported::from_rollouts(rollouts, rows, options, report))
+        Ok(Imported::from_found(rollouts, rows, options, report))
     }
 }
 
@@ -114,19 +124,8 @@ fn trials(inputs: &[Location]) -> Vec<Result<Trial>> {
 
 /// The array in a file. A file that is none is of no use at all, so that is no matter of a row.
 fn read(input: &Location) -> Result<Vec<Value>> {
-    let mut bytes = Vec::new();
-    let mut reader = input.open()?;
-    reader.read_to_end(&mut bytes).map_err(|error| failed("reading", input.uri(), error))?;
     let hint = "give a file as tau-bench writes it: a JSON array of trials, whole and in UTF-8";
-    let what = || format!("reading the trials in {}", input.uri());
-    match serde_json::from_slice(&bytes) {
-        Ok(Value::Array(trials)) => Ok(trials),
-        Ok(other) => {
-            let found = format!("{} where an array is expected", type_of(&other));
-            Err(Error::external(what(), found, hint))
-        }
-        Err(error) => Err(Error::external(what(), error, hint)),
-    }
+    json_file(input, "trials", hint)
 }
 
 /// One element of the array, with the parts that order and name it.
@@ -180,14 +179,16 @@ impl Trial {
         };
         let mut chat = Chat::new(&messages, &place, report)?;
         let outcome = Outcome::new(&mut self.fields, &place)?;
-        if let Some(reward) = outcome.reward {
-            let mut policy = chat.steps.iter_mut().filter(|step| !step.is_environment());
-            if let Some(last) = policy.next_back() {
-                last.reward = Some(reward);
-            }
-            policy.for_each(|step| step.reward = Some(0.0));
-        }
+        reward_at_the_end(&mut chat.steps, outcome.reward);
         let texts: Vec<&str> = chat.steps.iter().map(|step| step.text.as_str()).collect();
+        let mut signals = Map::new();
+        if let Some(gold) = gold_calls(&self.fields) {
+            let actions = gold.iter().map(|(name, arguments)| canonical_call(name, arguments.clone()));
+            self.fields.insert("gold_actions".to_owned(), actions.collect());
+            let call = |(name, arguments): (String, Value)| json!({"name": name, "arguments": arguments});
+            let calls: Value = gold.into_iter().map(call).collect();
+            signals.insert(GOLD_CALLS.to_owned(), calls.to_string().into());
+        }
         Ok(Rollout {
             group_id,
             rollout_id,
@@ -196,7 +197,8 @@ impl Trial {
             response: (!texts.is_empty()).then(|| texts.join("\n")),
             reward: outcome.reward,
             reward_status: outcome.reward_status,
-            metadata: metadata(self.fields),
+            signals,
+            metadata: self.fields,
             steps: chat.steps,
             place,
             ..Rollout::default()
@@ -241,21 +243,17 @@ impl Outcome {
     }
 }
 
-/// What a trial has beside messages and reward, and its gold actions as `step_actions` has them.
-fn metadata(mut fields: Map<String, Value>) -> Map<String, Value> {
-    let gold = fields.get("info").and_then(|info| info.get("task")?.get("actions")?.as_array());
-    let gold: Option<Vec<Value>> = gold.map(|actions| {
-        let action = |action: &Value| {
-            let name = action.get("name")?.as_str()?;
-            let arguments = action.get("kwargs").or_else(|| action.get("arguments"))?;
-            Some(canonical_call(name, arguments.clone()).into())
-        };
-        actions.iter().filter_map(action).collect()
-    });
-    if let Some(gold) = gold {
-        fields.insert("gold_actions".to_owned(), gold.into());
-    }
-    fields
+/// The gold actions of a trial's task, each an object with `name` and `arguments`; `None` where the file does
+/// not have them.
+fn gold_calls(fields: &Map<String, Value>) -> Option<Vec<(String, Value)>> {
+    let call = |action: &Value| {
+        let name = action.get("name")?.as_str()?.to_owned();
+        let mut arguments = action.get("kwargs").or_else(|| action.get("arguments"))?.clone();
+        arguments.sort_all_objects();
+        Some((name, arguments))
+    };
+    let actions = fields.get("info")?.get("task")?.get("actions")?.as_array()?;
+    Some(actions.iter().filter_map(call).collect())
 }
 
 /// Domain of a file's tasks: as the title of a system prompt names it, else the file's name.

@@ -85,7 +85,7 @@ pub const SCORES: &[Column] = &[
 pub const NODES: &[Column] = &[
     column("iteration", Int64, false, "iteration of the group"),
     column("group_id", Utf8, false, "group whose tree this is"),
-    column("node_id", Int64, false, "unique in the group"),
+    column("node_id", Int64, false, "unique in the group and recipe"),
     column("parent_id", Int64, true, "parent node; null at the root"),
     column("depth", Int32, false, "edges from the root"),
     column("kind", Utf8, true, "kind of the node"),
@@ -96,6 +96,7 @@ pub const NODES: &[Column] = &[
     column("reward", Float64, true, "reward at the node"),
     column("text", Utf8, true, "text"),
     column("metadata", Utf8, true, "JSON"),
+    column("recipe", Utf8, true, "recipe whose tree it is; null where the data or the sampler has it"),
 ];
 
 /// Columns of `edges`.
@@ -107,6 +108,7 @@ pub const EDGES: &[Column] = &[
     column("action", Utf8, true, "canonical action"),
     column("visits", Int64, true, "how often it was taken"),
     column("value", Float64, true, "its value"),
+    column("recipe", Utf8, true, "recipe whose graph it is; null where the data has it"),
 ];
 
 /// Columns of `advantages`.

@@ -111,11 +111,14 @@ impl EpochWriter for Writers {
 struct Committers(Vec<(Table, Box<dyn Committer>)>);
 
 impl Committer for Committers {
+    /// The last table tells it; the others are asked too, since asking clears away what an attempt that
+    /// was cut short left behind.
     fn resume_at(&mut self) -> Result<u64> {
-        match self.0.last_mut() {
-            Some((_, last)) => last.resume_at(),
-            None => Ok(0),
+        let mut last = 0;
+        for (_, committer) in &mut self.0 {
+            last = committer.resume_at()?;
         }
+        Ok(last)
     }
 
     fn commit(&mut self, epochs: RangeInclusive<u64>, receipts: Vec<Receipt>) -> Result<()> {

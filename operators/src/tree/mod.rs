@@ -9,7 +9,7 @@ mod search;
 pub use backup::Backup;
 pub use given::OtherParent;
 pub use prefix::TokenTree;
-pub use rows::{edge_rows, node_rows};
+pub use rows::{edge_rows, node_rows, tables_of};
 pub use search::{backed_up, puct};
 
 /// A tree whose paths are rollouts. Node 0 is the root, which every rollout passes; a parent comes before

@@ -7,7 +7,7 @@ use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, Float64Array, Int32Array, Int64Array, ListArray,
     RecordBatch, StringArray, new_null_array,
 };
-use arrow::datatypes::{Float64Type, Int64Type};
+use arrow::datatypes::{Field, Float64Type, Int64Type};
 
 use crate::Result;
 use crate::columns::Table;
@@ -16,6 +16,24 @@ use crate::credit::{Level, STEP, TOKEN, Unit};
 /// Trees that columns may say: the level of the nodes, the column of their ids, the prefix of the others.
 const TREES: [(&str, &str, &str); 2] =
     [("branch", "branch_nodes", "branch_"), ("step", "step_nodes", "step_node_")];
+
+/// The tables of which [`node_rows`] and [`edge_rows`] give rows, where operators add these columns.
+///
+/// ```
+/// use meed_operators::columns::Table;
+/// use meed_operators::signals::{AddSignals, PrefixTree, TrajectoryGraph};
+/// use meed_operators::tree::{Backup, tables_of};
+/// let tree = PrefixTree { value: "reward".into(), backup: Backup::Leaves };
+/// let graph = TrajectoryGraph { history: None, value: "reward".into() };
+/// assert_eq!(tables_of(&tree.adds()), [Table::Nodes]);
+/// assert_eq!(tables_of(&graph.adds()), [Table::Edges]);
+/// ```
+pub fn tables_of(added: &[Field]) -> Vec<Table> {
+    let adds = |name: &str| added.iter().any(|field| field.name() == name);
+    let nodes = TREES.iter().any(|(_, _, prefix)| adds(&format!("{prefix}parents")));
+    let tables = [(Table::Nodes, nodes), (Table::Edges, adds("step_edges"))];
+    tables.into_iter().filter(|(_, given)| *given).map(|(table, _)| table).collect()
+}
 
 /// A node, or an edge between two of them.
 #[derive(Default)]

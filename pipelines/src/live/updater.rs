@@ -14,7 +14,6 @@ use meed_operators::engine::{rows_of, table_of};
 use meed_operators::objectives::Objective;
 use meed_operators::policy::{Learner, Policy, StepReport, TokenBatch, TokenScores};
 use meed_operators::random::RandomKey;
-use meed_operators::tree::{edge_rows, node_rows};
 use meed_operators::update::{Cut, Schedule, minibatches};
 use meed_operators::{Error, Result};
 
@@ -24,6 +23,7 @@ use super::model_signals::with_token_signal;
 use super::policies::{Policies, Published, version_of};
 use super::training_rows::{TrainingRows, with_scores};
 use super::update_row::{UpdateRow, update_rows};
+use crate::ready::rows_beside;
 use crate::stored::RecipeSettings;
 
 /// How the policy is changed by an epoch.
@@ -164,12 +164,7 @@ impl Updater {
             }
             written.push(rows_of(Table::Rollouts, unit.batch())?);
             written.push(rows_of(Table::Advantages, &advantages)?);
-            if let Some(nodes) = node_rows(&given.unit)? {
-                written.push(rows_of(Table::Nodes, &nodes)?);
-            }
-            if let Some(edges) = edge_rows(&given.unit)? {
-                written.push(rows_of(Table::Edges, &edges)?);
-            }
+            written.extend(rows_beside(self.settings.recipe.recipe.name, &given.tables, &given.unit)?);
             if self.settings.keeps_history {
                 self.state.history.record(unit.batch())?;
             }

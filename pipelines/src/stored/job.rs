@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use arrow::datatypes::Schema;
-use meed_operators::columns::OnError;
+use meed_operators::columns::{OnError, Table};
 use meed_operators::engine::{
-    Observer, RunOptions, RunReport, Session, Sink, Source, Stage, StoredRun, execute,
+    Observer, RunOptions, RunReport, Session, Sink, Source, Stage, StoredRun, Tables, execute,
 };
 use meed_operators::{Error, Result};
 use serde_json::Value;
@@ -42,6 +42,9 @@ pub struct AssignJob {
     pub source: Arc<dyn Source>,
     /// Where rows of the advantages table go.
     pub sink: Arc<dyn Sink>,
+    /// Where rows of the tables of [`tables_beside`] go. They are committed before the advantages, in this
+    /// order; without a sink they are let go.
+    pub beside: Vec<(Table, Arc<dyn Sink>)>,
     /// Scores that are joined as signals.
     pub scores: Option<Arc<ScoreIndex>>,
     /// What to do with rows that break an invariant.
@@ -53,8 +56,10 @@ pub struct AssignJob {
 /// What a job did.
 #[derive(Debug, Clone)]
 pub struct AssignReport {
-    /// Rows, epochs and commits.
+    /// Rows of the advantages table, epochs and commits.
     pub run: RunReport,
+    /// Rows of the other tables.
+    pub beside: Vec<(Table, u64)>,
     /// Counts per recipe, in the order of the job; empty for epochs that were committed before.
     pub recipes: Vec<(String, Summary)>,
 }
@@ -94,12 +99,26 @@ pub fn readable(
 pub fn assign(job: AssignJob, options: &RunOptions) -> Result<AssignReport> {
     let source = readable(job.source.clone(), job.on_error, job.rejected, &job.scores)?;
     let quiet = readable(job.source, job.on_error, Rejected::default(), &job.scores)?;
-    let (ready, columns) = prepare(&job.recipes, &source.schema())?;
+    let (ready, mut columns) = prepare(&job.recipes, &source.schema())?;
     let names: Vec<String> = ready.iter().map(|ready| ready.assignment.recipe.clone()).collect();
+    let kept: Vec<Table> = job.beside.iter().map(|(table, _)| *table).collect();
+    let beside = !kept.is_empty();
+    if beside {
+        let told = OF_NODES.iter().filter(|name| source.schema().column_with_name(name).is_some());
+        columns.extend(told.map(|&name| name.to_owned()));
+        columns.sort();
+        columns.dedup();
+    }
+    let sink: Arc<dyn Sink> = match beside {
+        false => job.sink,
+        true => {
+            Arc::new(Tables::new(job.beside.into_iter().chain([(Table::Advantages, job.sink)]).collect())?)
+        }
+    };
     let ready = Arc::new(ready);
     let count = ready.len();
     let summaries = Arc::new(Mutex::new(vec![Summary::default(); count]));
-    let (sink, shared) = (job.sink, summaries.clone());
+    let shared = summaries.clone();
     let reports = execute(options, move |session| {
         let known = gather_known(session, &ready, &quiet, &columns)?;
         let (ready, known, summaries) = (ready.clone(), Arc::new(known), shared.clone());
@@ -108,6 +127,7 @@ pub fn assign(job: AssignJob, options: &RunOptions) -> Result<AssignReport> {
                 ready: ready.clone(),
                 known: known.clone(),
                 summaries: summaries.clone(),
+                beside,
             }))
         };
         let run = StoredRun {
@@ -120,9 +140,27 @@ pub fn assign(job: AssignJob, options: &RunOptions) -> Result<AssignReport> {
         let whole = share_counts(session, &shared, Summary::merge)?;
         Ok((report, whole))
     })?;
-    let (run, summaries) =
+    let (mut run, summaries) =
         reports.into_iter().next().ok_or_else(|| Error::usage("no worker ran", "use at least one worker"))?;
-    Ok(AssignReport { run, recipes: names.into_iter().zip(summaries).collect() })
+    let rows = |table: Table| {
+        summaries.iter().filter_map(|summary: &Summary| summary.beside.get(table.name())).sum::<u64>()
+    };
+    let beside: Vec<(Table, u64)> = kept.into_iter().map(|table| (table, rows(table))).collect();
+    run.rows_out -= beside.iter().map(|(_, rows)| rows).sum::<u64>();
+    Ok(AssignReport { run, beside, recipes: names.into_iter().zip(summaries).collect() })
+}
+
+/// What a row of a tree is told by, beside the columns that the recipe reads.
+const OF_NODES: [&str; 4] = ["step_actions", "step_ends", "step_kinds", "step_texts"];
+
+/// The tables of which the recipes give rows beside advantages, in the order in which they are committed.
+///
+/// # Errors
+/// See [`assign`].
+pub fn tables_beside(recipes: &[RecipeSettings], source: &dyn Source) -> Result<Vec<Table>> {
+    let (ready, _) = prepare(recipes, &source.schema())?;
+    let given = |table: &Table| ready.iter().any(|ready| ready.tables().contains(table));
+    Ok([Table::Nodes, Table::Edges].into_iter().filter(given).collect())
 }
 
 /// Makes recipes ready for the data, and names the columns that they read.

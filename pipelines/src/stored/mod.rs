@@ -12,7 +12,7 @@ mod summary;
 
 pub use accepted::{Accepted, Rejected};
 pub use answered::AnsweredScores;
-pub use job::{AssignJob, AssignReport, RecipeSettings, assign, readable};
+pub use job::{AssignJob, AssignReport, RecipeSettings, assign, readable, tables_beside};
 pub(crate) use job::{gather_known, prepare};
 pub use join_scores::ScoreIndex;
 pub use judge::{JudgeJob, JudgeReport, judge};

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use arrow::array::RecordBatch;
+use meed_operators::columns::Table;
 use meed_operators::credit::Unit;
-use meed_operators::engine::{Observer, Stage};
+use meed_operators::engine::{Observer, Stage, rows_of};
 use meed_operators::{Error, Result};
 
 use super::summary::Summary;
@@ -19,6 +20,8 @@ pub(super) struct AssignStage {
     pub ready: Arc<Vec<Ready>>,
     pub known: Arc<Vec<Known>>,
     pub summaries: Arc<Mutex<Vec<Summary>>>,
+    /// True where rows of trees are kept, and all rows are marked with their table.
+    pub beside: bool,
 }
 
 impl Stage for AssignStage {
@@ -47,12 +50,15 @@ impl AssignStage {
             };
             let (evaluated, assigned) = ready.assign(unit, known)?;
             let Some(assigned) = assigned else { continue };
+            let beside = if self.beside { ready.rows_beside(unit)? } else { Vec::new() };
             if let Ok(mut summaries) = self.summaries.lock()
                 && let Some(summary) = summaries.get_mut(index)
             {
                 summary.add(unit, &assigned, &evaluated.reasons);
+                beside.iter().for_each(|rows| summary.add_beside(rows));
             }
-            rows.push(assigned);
+            rows.push(if self.beside { rows_of(Table::Advantages, &assigned)? } else { assigned });
+            rows.extend(beside);
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::{AsArray, RecordBatch};
 use meed_operators::credit::Unit;
+use meed_operators::engine::table_of;
 use serde::{Deserialize, Serialize};
 
 /// Counts of one recipe over the whole run.
@@ -21,6 +22,8 @@ pub struct Summary {
     pub without_signal: u64,
     /// Rollouts that are in neither baseline nor loss, or in one of them only, by reason.
     pub reasons: BTreeMap<String, u64>,
+    /// Rows of other tables, such as the nodes of trees, by the table's name.
+    pub beside: BTreeMap<String, u64>,
 }
 
 impl Summary {
@@ -49,6 +52,13 @@ impl Summary {
         }
     }
 
+    /// Adds rows of another table, which they are marked with.
+    pub fn add_beside(&mut self, rows: &RecordBatch) {
+        if let Some(table) = table_of(rows) {
+            *self.beside.entry(table.name().to_owned()).or_default() += rows.num_rows() as u64;
+        }
+    }
+
     /// Adds the counts of another worker.
     pub fn merge(&mut self, other: Summary) {
         self.rollouts += other.rollouts;
@@ -58,6 +68,9 @@ impl Summary {
         self.without_signal += other.without_signal;
         for (reason, count) in other.reasons {
             *self.reasons.entry(reason).or_default() += count;
+        }
+        for (table, count) in other.beside {
+            *self.beside.entry(table).or_default() += count;
         }
     }
 

@@ -263,3 +263,33 @@ fn two_processes_give_the_rows_of_one() {
     assert_eq!(second.stderr, "", "only the first process reports");
     assert_eq!(advantages(&place, "one_advantages"), advantages(&place, "two_advantages"));
 }
+
+#[test]
+fn the_tree_of_a_recipe_is_written_beside_its_advantages() {
+    let place = Place::new();
+    place.write_lines("rows.jsonl", &rollouts());
+    place.does(&["import", "jsonl", "rows.jsonl", "--to", "rows"]);
+    let assign = ["assign", "--recipe", "tempo,grpo", "--from", "rows", "--to", "credit"];
+    let said = place.does(&assign);
+    assert!(said.contains("14 rows written to dataset credit_advantages"), "{said}");
+    assert!(said.contains("3 nodes written to dataset credit_nodes"), "{said}");
+    // All rollouts of a group have the same tokens.
+    let nodes =
+        "select group_id, node_id, parent_id, depth, token_end, visits, recipe from credit_nodes order by 1";
+    let node = |group, visits| {
+        json!({"group_id": group, "node_id": 0, "parent_id": null, "depth": 1, "token_end": 4,
+            "visits": visits, "recipe": "tempo"})
+    };
+    assert_eq!(place.query(nodes), [node("a", 2), node("b", 3), node("c", 2)]);
+    assert!(place.does(&assign).contains("nothing to do"));
+    assert_eq!(place.query(nodes).len(), 3);
+
+    let said = place.does(&["assign", "--recipe", "tempo", "--from", "rows", "--to", "out.parquet"]);
+    assert!(said.contains("3 nodes written to out_nodes.parquet"), "{said}");
+    assert_eq!(place.query("select count(*) as n from 'out_nodes.parquet'"), [json!({"n": 3})]);
+    place.does(&["assign", "--recipe", "grpo", "--from", "rows", "--to", "plain.parquet"]);
+    assert!(!place.path("plain_nodes.parquet").exists(), "a recipe without a tree writes no nodes");
+    place.does(&["import", "jsonl", "rows.jsonl", "--to", "x_nodes.parquet"]);
+    let over = ["assign", "--recipe", "tempo", "--from", "x_nodes.parquet", "--to", "x.parquet"];
+    place.refuses(2, &over, &["x_nodes.parquet is both read and written"]);
+}

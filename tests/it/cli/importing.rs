@@ -1,6 +1,6 @@
 //! `meed import`: reports, repeated imports, tokenizers.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Place, rollouts};
 
@@ -66,4 +66,51 @@ fn several_files_become_one_dataset_with_groups_together() {
     assert!(said.contains("sorted 7 rows") && said.contains("7 rows imported"), "{said}");
     let said = place.does(&["assign", "--recipe", "rloo", "--from", "rows", "--to", "rows"]);
     assert!(said.contains("7 rollouts in 3 groups"), "{said}");
+}
+
+/// A search that proposed two candidates and kept one.
+fn search() -> Value {
+    json!([{
+        "idx": 3,
+        "steps": [{"x": "4 6 1 1", "ys": [""], "new_ys": ["4 * 6 = 24 (left: 1 1 24)\n", "4 + 6 = 10 (left: 1 1 10)\n"],
+            "values": [20, 1], "select_new_ys": ["4 * 6 = 24 (left: 1 1 24)\n"]}],
+        "ys": ["4 * 6 = 24 (left: 1 1 24)\n"],
+        "infos": [{"r": 1}],
+    }])
+}
+
+#[test]
+fn nodes_of_trees_are_written_beside() {
+    let place = Place::new();
+    std::fs::write(place.path("log.json"), search().to_string()).expect("a file");
+    let said = place.does(&["import", "tot", "log.json", "--to", "searches"]);
+    assert!(
+        said.contains("1 rows imported to dataset searches") && said.contains("2 nodes written"),
+        "{said}"
+    );
+    let rows = place.query("select node_id, kind, value, reward from searches_nodes order by node_id");
+    let node =
+        |id, kind, value, reward| json!({"node_id": id, "kind": kind, "value": value, "reward": reward});
+    assert_eq!(rows, [node(0, "kept", 20.0, json!(1.0)), node(1, "dropped", 1.0, Value::Null)]);
+    assert!(place.does(&["import", "tot", "log.json", "--to", "searches"]).contains("nothing to do"));
+    assert_eq!(place.query("select count(*) as n from searches_nodes"), [json!({"n": 2})]);
+    let written = place.tells(&["history", "searches_nodes"]);
+    assert!(written.contains("meed import tot log.json --to searches"), "{written}");
+
+    for to in ["out.parquet", "out.arrow", "out.jsonl"] {
+        let beside = to.replace("out", "out_nodes");
+        let said = place.does(&["import", "tot", "log.json", "--to", to]);
+        assert!(said.contains(&format!("2 nodes written to {beside}")), "{said}");
+        assert!(place.path(&beside).exists());
+    }
+    assert_eq!(place.query("select count(*) as n from 'out_nodes.parquet'"), [json!({"n": 2})]);
+}
+
+#[test]
+fn formats_say_what_they_map_and_what_not() {
+    let place = Place::new();
+    let help = place.tells(&["import", "--help"]);
+    for says in ["tot ", "toolbench ", "intercode ", "Not mapped: ", "Writes nodes beside the rollouts."] {
+        assert!(help.contains(says), "{says}: {help}");
+    }
 }

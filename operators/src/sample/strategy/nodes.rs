@@ -69,6 +69,7 @@ pub fn tree_nodes(iteration: i64, groups: &[(String, Vec<Branch>)]) -> Result<Re
         Arc::new(rows.iter().map(|(_, _, node)| node.reward).collect::<Float64Array>()),
         Arc::new(StringArray::new_null(rows.len())),
         Arc::new(rows.iter().map(|(_, _, node)| metadata(node)).collect::<StringArray>()),
+        Arc::new(StringArray::new_null(rows.len())),
     ];
     Ok(RecordBatch::try_new(Table::Nodes.schema(), columns)?)
 }
