@@ -20,7 +20,8 @@ fn main() -> Result<()> {
     let judges = Judges::new(vec![Arc::new(TaskJudge::outcome(task))])?.reward("outcome")?;
     let objective = find_objective("ppo_clip")?.with(&[("clip_high".into(), 0.28.into())])?;
     let catalog = Catalog::open("memory://closed-loop")?;
-    let tables = training_tables(&catalog, "sums", &Lineage { run: "first".into(), ..Lineage::default() })?;
+    let tables =
+        training_tables(&catalog, "sums", &Lineage { run: "first".into(), ..Lineage::default() }, &[])?;
 
     let grpo = RecipeSettings::from(&recipe("grpo")?);
     Training::new(Box::new(learner), sampler, judges, grpo, Arc::from(objective))

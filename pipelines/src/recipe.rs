@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Field;
+use meed_operators::columns::Table;
 use meed_operators::credit::{Credit, provider};
 use meed_operators::signals::{AddSignals, GatherSignals};
+use meed_operators::tree::tables_of;
 use meed_operators::{Error, Result};
 use serde_json::Value;
 
@@ -73,6 +76,14 @@ pub struct Plan {
     pub gathers: Vec<Arc<dyn GatherSignals>>,
     /// The credit program.
     pub credit: Credit,
+}
+
+impl Plan {
+    /// The tables of which it gives rows beside advantages: nodes of trees, edges of graphs.
+    pub fn tables(&self) -> Vec<Table> {
+        let added: Vec<Field> = self.operators.iter().flat_map(|operator| operator.adds()).collect();
+        tables_of(&added)
+    }
 }
 
 impl From<Credit> for Plan {

@@ -33,9 +33,9 @@ impl Train {
         let held_out = problems.held_out(self.held_out)?;
         let catalog = Catalog::open(&self.catalog)?;
         let dataset = self.dataset();
-        let sink = tables::training_tables(&catalog, &dataset, &lineage)?;
-        let start = sink.committer()?.resume_at()?.min(self.iterations);
         let (_, plan) = recipe.recipe.set(&recipe.settings)?;
+        let sink = tables::training_tables(&catalog, &dataset, &lineage, &plan.tables())?;
+        let start = sink.committer()?.resume_at()?.min(self.iterations);
         let reads = |name: &str| plan.credit.reads().iter().any(|read| read == name);
         let Model { mut learner, tokenizer } = self.build_model(reads("token_values"))?;
         let sampler = self.sampler(tokenizer.clone(), problems)?;

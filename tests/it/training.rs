@@ -186,7 +186,7 @@ fn a_run_does_not_begin_with_the_weights_of_another() {
     let folder = TempDir::new().expect("a temporary folder");
     run(&folder, "plain", &["--seed", "2"]);
     run(&folder, "sums", &["--seed", "1"]);
-    for table in ["sums", "sums_scores", "sums_nodes", "sums_edges", "sums_advantages", "sums_updates"] {
+    for table in ["sums", "sums_scores", "sums_nodes", "sums_advantages", "sums_updates"] {
         std::fs::remove_dir_all(folder.path().join("meed-data").join(table)).expect("a dataset");
     }
     run(&folder, "sums", &["--seed", "2"]);
