@@ -71,6 +71,7 @@ fn turns() {
     agrees("mapo", json!({}), methods::mapo);
     agrees("aem", json!({}), methods::aem);
     agrees("mt_grpo", json!({}), methods::mt_grpo);
+    agrees("turn_baseline", json!({}), methods::turn_baseline);
     agrees("turn_ppo", json!({}), methods::turn_ppo);
     agrees("igpo", json!({ "zero_gains": "merged" }), methods::igpo);
 }
@@ -85,4 +86,6 @@ fn denoising_steps() {
 fn trees() {
     agrees("salt", json!({}), trees::salt);
     agrees("treeps_rag", json!({}), trees::treeps_rag);
+    agrees("treerl", json!({}), trees::treerl);
+    agrees("carl", json!({ "shared": "each" }), trees::carl);
 }

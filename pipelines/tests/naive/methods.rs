@@ -266,3 +266,16 @@ pub fn igpo(group: &[Rollout]) -> Advantages {
     }
     on_turns(group, |number, turn| returns[number][turn])
 }
+
+/// The baseline of a turn over the whole group: a rollout that has ended has nothing left.
+pub fn turn_baseline(group: &[Rollout]) -> Advantages {
+    let mut returns: Vec<Vec<f64>> = Vec::new();
+    for rollout in group {
+        let rewards: Vec<f64> = rollout.policy_steps().map(|step| step.reward).collect();
+        returns.push((0..rewards.len()).map(|step| rewards[step..].iter().sum()).collect());
+    }
+    on_tokens(group, |number, step| {
+        let left: f64 = returns.iter().filter_map(|row| row.get(step)).sum();
+        returns[number][step] - left / group.len() as f64
+    })
+}

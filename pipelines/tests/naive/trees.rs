@@ -69,3 +69,43 @@ pub fn treeps_rag(group: &[Rollout]) -> Advantages {
     let of_nodes: BTreeMap<i64, f64> = parents.into_keys().zip(z1(&gains)).collect();
     group.iter().map(|rollout| rollout.on_tokens(|step| of_nodes[&step.node])).collect()
 }
+
+/// TreeRL: over the root and over the parent, weakened by the square root of the rollouts below.
+pub fn treerl(group: &[Rollout]) -> Advantages {
+    let (values, parents) = (values(group), parents(group));
+    let one = |rollout: &Rollout| {
+        rollout.on_tokens(|step| {
+            let mut below = 0.0;
+            for other in group {
+                below += f64::from(u8::from(other.policy_steps().any(|other| other.node == step.node)));
+            }
+            let value = values[&step.node];
+            (value - values[&-1] + value - values[&parents[&step.node]]) / f64::sqrt(below)
+        })
+    };
+    group.iter().map(one).collect()
+}
+
+/// The value of a node by recursion: the mean over its children and over the rollouts that end in it.
+fn of_children(node: i64, group: &[Rollout], parents: &BTreeMap<i64, i64>) -> f64 {
+    let mut parts: Vec<f64> = Vec::new();
+    for rollout in group {
+        if rollout.policy_steps().last().map_or(-1, |step| step.node) == node {
+            parts.push(rollout.reward);
+        }
+    }
+    for (child, parent) in parents {
+        if *parent == node {
+            parts.push(of_children(*child, group, parents));
+        }
+    }
+    parts.iter().sum::<f64>() / parts.len() as f64
+}
+
+/// CARL: what an action changes, where the value of a state is the mean of those of its children.
+pub fn carl(group: &[Rollout]) -> Advantages {
+    let parents = parents(group);
+    let value = |node: i64| of_children(node, group, &parents);
+    let one = |rollout: &Rollout| rollout.on_tokens(|step| value(step.node) - value(parents[&step.node]));
+    group.iter().map(one).collect()
+}
