@@ -1,11 +1,12 @@
 //! RAGEN: an estimate over turns, passed on inside each turn by an estimate over tokens.
 
 use meed_operators::credit::{
-    Credit, Expr, Reduction, Statistic, TOKEN, TURN, aggregate, batch, gae, group, signal, std, trainable,
-    value, when,
+    Expr, Reduction, Statistic, TOKEN, TURN, aggregate, batch, gae, group, signal, std, trainable, value,
+    when,
 };
 
 use crate::parameters::{Parameter, parameter};
+use crate::parts::steps::judged;
 use crate::parts::turn_values::STEP_REWARDS;
 use crate::parts::turns::all_by_turn;
 use crate::parts::whitening::{WHITEN_ON, WHITENING, whitened};
@@ -47,8 +48,9 @@ pub const RAGEN: Recipe = Recipe {
         let next = values().shift(-1, Some(value(0.0)));
         let delta: Expr = when(is_end(), signal("token_turn_returns"), gamma * next) - values();
         let advantage = delta.recur(when(is_end(), 0.0, gamma * lam));
-        let credit = Credit::new()
-            .define("turn_rewards", all_by_turn(signal("step_rewards"), Reduction::Sum))
+        let earned = || all_by_turn(signal("step_rewards"), Reduction::Sum);
+        let credit = judged([earned(), values()])
+            .define("turn_rewards", earned())
             .define("turn_values", values().reduce(TURN, Reduction::Last))
             .define("turn_estimates", gae(rewards(), at_ends(), of_turns, lam, trainable()))
             .define("token_turn_returns", (signal("turn_estimates") + at_ends()).at_last(TOKEN))

@@ -125,3 +125,17 @@ fn without_calls_and_discount_it_is_grpo() {
         close(&advantages(&own, id), &advantages(&grpo, id));
     }
 }
+
+#[test]
+fn a_turn_without_a_reward_leaves_its_rollout_out_of_the_statistics() {
+    let mut rows = given_rewards();
+    let settings = json!({"assignment": "given"});
+    let without = given("matchtir", settings.clone(), rows.clone());
+    let unknown = with_turns(short_turns(2), "step_rewards", &[Value::Null, json!(9.0)]);
+    rows.as_array_mut().unwrap().push(with(unknown, "reward", json!(0)));
+    let with_gap = given("matchtir", settings, rows);
+    assert!(!in_loss(&with_gap, "r2"));
+    for id in ["r0", "r1"] {
+        close(&advantages(&with_gap, id), &advantages(&without, id));
+    }
+}
