@@ -8,7 +8,7 @@ use meed_operators::credit::{
 use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::{GROUP, group_advantage};
-use crate::parts::steps::{indicator, truth};
+use crate::parts::steps::{indicator, may_be_null, truth};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
@@ -34,7 +34,11 @@ const PARAMETERS: &[Parameter] = &[
     parameter("lambda", "1.0", "weight of the ranking phase"),
     parameter("coverage", "recall", "reward of the candidates: recall, f1"),
     parameter("k", "5", "ranks that count in the discounted gain"),
-    parameter("format_penalty", "1.0", "taken off both rewards where the format is broken"),
+    parameter(
+        "format_penalty",
+        "1.0",
+        "taken off both rewards where the format is broken or there is no candidate",
+    ),
 ];
 
 /// F-GRPO: `A_slate = z(coverage of the relevant items by the candidates)` on the tokens of the first phase and
@@ -54,7 +58,7 @@ pub const F_GRPO: Recipe = Recipe {
     inputs: &[INPUTS],
     parameters: &[PARAMETERS, &[UNSCALED, GROUP[1], GROUP[2], GROUP[3]]],
     plan: |parameters| {
-        let format = if_present(signal("format_ok"), truth());
+        let format = if_present(signal("format_ok"), truth()).and(candidates().greater(0.0));
         let penalty = when(format, 0.0, parameters.number("format_penalty")?);
         let credit = Credit::new()
             .define("format_penalties", penalty)
@@ -71,6 +75,11 @@ pub const F_GRPO: Recipe = Recipe {
 
 const UNSCALED: Parameter = Parameter { default: "none", ..GROUP[0] };
 
+/// Number of candidates, 0 where no list could be read.
+fn candidates() -> Expr {
+    may_be_null(signal("slate_ids")).reduce(ROLLOUT, Reduction::Count)
+}
+
 /// True for the relevant items that are candidates.
 fn is_named() -> Expr {
     position("slate", "slate_ids").is_null().negated()
@@ -83,11 +92,10 @@ fn position(level: &str, ids: &str) -> Expr {
 
 fn coverage(parameters: &Parameters) -> Result<Expr> {
     let found = || indicator(is_named()).reduce(ROLLOUT, Reduction::Sum).empty(0.0);
-    let count = |ids: &str| signal(ids).reduce(ROLLOUT, Reduction::Count);
-    let relevant = || count("gold_ids").null_if(nothing_relevant());
+    let relevant = || signal("gold_ids").reduce(ROLLOUT, Reduction::Count).null_if(nothing_relevant());
     Ok(match parameters.text("coverage")? {
         "recall" => found() / relevant(),
-        "f1" => 2.0 * found() / (relevant() + count("slate_ids")),
+        "f1" => 2.0 * found() / (relevant() + candidates()),
         _ => return Err(parameters.unknown("coverage", &["recall", "f1"])),
     })
 }

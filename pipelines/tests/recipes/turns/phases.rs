@@ -42,7 +42,7 @@ fn what_is_ranked_must_be_a_candidate_and_counts_once() {
     let result = given("f_grpo", json!({"coverage": "f1"}), rows);
     let ideal = 1.0 + 1.0 / 3f64.log2();
     for (rollout, slate, rank) in
-        [("r0", 2.0 / 3.0, 1.0 / ideal), ("r1", 1.0, 1.5 / ideal), ("r2", 0.0, 0.0), ("r3", 1.0, 0.0)]
+        [("r0", 2.0 / 3.0, 1.0 / ideal), ("r1", 1.0, 1.5 / ideal), ("r2", -1.0, -1.0), ("r3", 1.0, 0.0)]
     {
         close(&signal(&result, rollout, "slate_reward"), &[slate]);
         close(&signal(&result, rollout, "rank_reward"), &[rank]);
