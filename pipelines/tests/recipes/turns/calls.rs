@@ -111,6 +111,11 @@ fn calls_that_cannot_be_read_and_gold_calls_that_are_missing() {
     let broken = json!([row([json!("f({})"), json!("f({})")], json!("gold"))]);
     let error = try_given("matchtir", settings, broken).err().unwrap();
     assert!(error.to_string().contains("gold_calls") && error.to_string().contains("r0"), "{error}");
+    let mut unread = two_calls();
+    unread["metadata"] = json!("no JSON");
+    unread.as_object_mut().unwrap().remove("gold_calls");
+    let error = try_given("matchtir", json!({}), json!([unread])).err().unwrap();
+    assert!(error.to_string().contains("metadata") && error.to_string().contains("r0"), "{error}");
 }
 
 #[test]
