@@ -77,4 +77,15 @@ fn ragen_keeps_the_groups_whose_rewards_deviate_most() {
     let given = given("ragen", json!({"kept_groups": 0.5}), rows);
     assert_eq!(list(&given, "a0", "token_weights")[0], 1.0);
     assert_eq!(list(&given, "b0", "token_weights")[0], 0.0);
+    // A quarter of five groups is one.
+    let five = ["a", "b", "c", "d", "e"];
+    let rows: Vec<Value> = (1..=5)
+        .zip(five)
+        .flat_map(|(spread, group)| {
+            [0, spread].map(|reward| row(group, &format!("{group}{reward}"), f64::from(reward)))
+        })
+        .collect();
+    let given = crate::support::given("ragen", json!({"kept_groups": 0.25}), json!(rows));
+    let weights = five.map(|group| list(&given, &format!("{group}0"), "token_weights")[0]);
+    assert_eq!(weights, [0.0, 0.0, 0.0, 0.0, 1.0]);
 }

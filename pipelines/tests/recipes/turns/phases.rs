@@ -71,3 +71,16 @@ fn broken_formats_cost_both_phases_and_nothing_is_known_without_relevant_items()
     let error = try_given("f_grpo", json!({}), json!([{"reward": 1.0}])).err().expect("no phases");
     assert!(error.hint().len() > 10, "{error}");
 }
+
+#[test]
+fn items_count_once_and_only_with_an_id() {
+    let mut twice = response(&["a", "a", "b"], &["a"]);
+    twice["gold_ids"] = json!(["a", "a"]);
+    let mut unknown = response(&["a", "b"], &["a"]);
+    unknown["gold_ids"] = json!(["a", null]);
+    let result = given("f_grpo", json!({"coverage": "f1"}), json!([twice, unknown]));
+    for rollout in ["r0", "r1"] {
+        close(&signal(&result, rollout, "slate_reward"), &[2.0 / 3.0]);
+        close(&signal(&result, rollout, "rank_reward"), &[1.0]);
+    }
+}
