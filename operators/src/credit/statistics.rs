@@ -269,6 +269,9 @@ fn steps(of: &BTreeMap<i64, Accumulator>, statistic: Statistic, window: Window) 
         });
         return after_each.collect();
     };
+    if last == 0 {
+        return Steps::new();
+    }
     changes.extend(of.keys().map(|iteration| entered(*iteration) + i64::from(last)));
     let at = |now: i64| {
         let newest = if window.own { now } else { now - 1 };

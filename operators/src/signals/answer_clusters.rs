@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Builder, ListArray, ListBuilder, StringBuilder};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Builder, ListArray, ListBuilder, StringBuilder,
+};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type};
 
@@ -12,12 +14,13 @@ use crate::columns::list_of;
 use crate::credit::Unit;
 use crate::{Error, Result};
 
-/// Adds `answer_cluster`, the number of the cluster of the group that a rollout's `answer` belongs to,
-/// `answer_reference`, the answer that opened it, and `reference_texts`, its first distinct answers.
+/// Adds `answer_given`, whether a rollout's `answer` is neither null nor blank, `answer_cluster`, the number of
+/// the cluster of the group that it belongs to, `answer_reference`, the answer that opened it, and
+/// `reference_texts`, its first distinct answers.
 ///
 /// Greedily in canonical order: an answer joins the first cluster whose opening answer is its equivalent,
-/// else it opens one. A rollout without an answer (null, or blank) has none of the three; neither has one
-/// whose equivalence to an opening answer is not known, and it opens no cluster.
+/// else it opens one. A rollout without an answer has no cluster; neither has one whose equivalence to an
+/// opening answer is not known, and it opens none.
 #[derive(Debug, Clone)]
 pub struct AnswerClusters {
     /// Which answers are equivalents.
@@ -82,6 +85,7 @@ impl AddSignals for AnswerClusters {
 
     fn adds(&self) -> Vec<Field> {
         vec![
+            Field::new("answer_given", DataType::Boolean, false),
             Field::new("answer_cluster", DataType::Int64, true),
             Field::new("answer_reference", DataType::Utf8, true),
             Field::new("reference_texts", list_of(DataType::Utf8), true),
@@ -135,7 +139,13 @@ impl AddSignals for AnswerClusters {
                 texts.append(cluster.is_some());
             }
         }
-        Ok(vec![Arc::new(numbers.finish()), Arc::new(openings.finish()), Arc::new(texts.finish())])
+        let answered: BooleanArray = (0..unit.rows()).map(|row| Some(answer(row).is_some())).collect();
+        Ok(vec![
+            Arc::new(answered),
+            Arc::new(numbers.finish()),
+            Arc::new(openings.finish()),
+            Arc::new(texts.finish()),
+        ])
     }
 }
 

@@ -63,6 +63,11 @@ pub fn acting(level: Level) -> Members {
     trainable().only(mask().reduce(level, Reduction::Any).empty(0.0))
 }
 
+/// A column whose null has a meaning where the recipe does not look at it. Elsewhere what is made of it is null.
+pub fn may_be_null(column: Expr) -> Expr {
+    column.null_if(truth().negated())
+}
+
 /// 1 where the condition is true, 0 where it is false.
 pub fn indicator(condition: Expr) -> Expr {
     when(condition, 1.0, 0.0)

@@ -1,7 +1,7 @@
 //! Generalised advantage estimation with turns as the steps.
 
 use meed_operators::Result;
-use meed_operators::credit::{Credit, Expr, Reduction, TURN, gae, signal, trainable};
+use meed_operators::credit::{Credit, Expr, Reduction, STEP, TURN, gae, signal, trainable, value, when};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, Parameters, parameter};
@@ -32,8 +32,10 @@ pub fn estimates(parameters: &Parameters) -> Result<Credit> {
     let (gamma, lam) = (parameters.number("gamma")?, parameters.number("lam")?);
     let rewards = || signal("turn_rewards");
     let values: fn() -> Expr = || signal("turn_values");
+    let opens = value(1.0).spread(TURN).at_first(STEP).equals(1.0);
+    let at_opening = when(opens, signal("step_values"), 0.0);
     Ok(Credit::new()
         .define("turn_rewards", all_by_turn(signal("step_rewards"), Reduction::Sum))
-        .define("turn_values", signal("step_values").reduce(TURN, Reduction::First))
+        .define("turn_values", all_by_turn(at_opening, Reduction::Sum))
         .define("turn_estimates", gae(rewards(), values(), gamma, lam, trainable())))
 }

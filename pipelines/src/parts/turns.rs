@@ -2,7 +2,7 @@
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    By, Center, Expr, Norm, ROLLOUT, Reduction, Running, Scale, TURN, group, index, value, when,
+    By, Center, Expr, Norm, ROLLOUT, Reduction, Running, Scale, TURN, group, value, when,
 };
 
 use crate::parameters::{Parameter, Parameters, parameter};
@@ -48,9 +48,9 @@ pub fn from_next_known(x: Expr) -> Expr {
     return_from_known(x, 0.0)
 }
 
-/// The turns of the group with the same number.
+/// The turns of the group with as many of the policy's turns before them.
 pub fn same_turn() -> By {
-    group().and(index(TURN))
+    group().and(turns_before())
 }
 
 /// Mean and deviation of the members with the same key.

@@ -14,6 +14,7 @@ use crate::support::{
 
 /// Columns that a recipe needs, but in which a null has a meaning of its own: recipe, column, what it means.
 const NULL_RULES: &[(&str, &str, &str)] = &[
+    ("adasearch", "decided_search", "a response of broken format states no decision, and is wrong"),
     ("appo", "branch_score", INITIAL),
     ("appo", "parent_rollout_id", INITIAL),
     ("appo", "split_token", INITIAL),

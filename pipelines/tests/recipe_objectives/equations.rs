@@ -192,6 +192,84 @@ fn score_two_attempt_losses() {
     };
     let untied = objective("score_two_attempt", &[("beta1", 0.0.into())]);
     close(&[loss(untied.as_ref(), &longer).value], &[(0.8 + 1.0) / 2.0], 1e-12);
+    // A token of weight 0 is none, and so is a rollout that has no others.
+    let weighted = |weights: [f64; 5]| {
+        let columns = Columns { weights: Some(weights.to_vec()), ..longer.clone() };
+        loss(untied.as_ref(), &columns).value
+    };
+    close(&[weighted([1.0, 1.0, 1.0, 1.0, 0.0]), weighted([1.0, 1.0, 1.0, 0.0, 0.0])], &[0.65, 0.8], 1e-12);
+}
+
+/// The clip scale of the turn is 1.163737, its advantage 1.461886: the mean ratio is clipped above 1.325846.
+#[test]
+fn a2tgpo_clips_the_ratio_of_a_turn_by_its_scale() {
+    let of = |log_ratios: [f64; 2]| Columns {
+        offsets: vec![0, 2],
+        mask: vec![true; 2],
+        logprobs: log_ratios.to_vec(),
+        old_logprobs: Some(vec![0.0; 2]),
+        advantages: vec![1.461886; 2],
+        signals: [("token_clip_scales".to_owned(), vec![1.163737; 2])].into(),
+        ..Columns::default()
+    };
+    let objective = objective("a2tgpo", &[("clip_low", 0.2.into()), ("clip_high", 0.28.into())]);
+    let inside = loss(objective.as_ref(), &of([0.1, 0.3]));
+    close(&[inside.value], &[-1.785552], 1e-6);
+    close(&inside.logprobs, &[-1.785552 / 2.0; 2], 1e-6);
+    let clipped = loss(objective.as_ref(), &of([0.3, 0.5]));
+    close(&[clipped.value], &[-1.938237], 1e-6);
+    close(&clipped.logprobs, &[0.0; 2], 1e-12);
+}
+
+#[test]
+fn guide_damps_hinted_ratios_by_their_quantile() {
+    let ratios = [0.05f64, 0.2, 0.6, 1.5];
+    let columns = Columns {
+        offsets: vec![0, 4],
+        mask: vec![true; 4],
+        logprobs: ratios.map(f64::ln).to_vec(),
+        old_logprobs: Some(vec![0.0; 4]),
+        advantages: vec![4.0, 0.0, 0.0, 0.0],
+        signals: [("hinted".to_owned(), vec![1.0])].into(),
+        ..Columns::default()
+    };
+    let damped = [0.03906250, 0.13986014, 0.32786885, 0.54945055];
+    for (at, damped) in damped.into_iter().enumerate() {
+        let mut columns = columns.clone();
+        columns.advantages = (0..4).map(|t| if t == at { 4.0 } else { 0.0 }).collect();
+        close(&[loss(objective("guide", &[]).as_ref(), &columns).value], &[-damped], 1e-8);
+    }
+}
+
+/// One utterance of two tokens with log-probability -3.2 under critics that are off by 0.22 and 0.075.
+#[test]
+fn archer_losses() {
+    let signals = [
+        ("step_rewards", 0.0),
+        ("step_dones", 0.0),
+        ("step_q1", 0.6),
+        ("step_q2", 0.55),
+        ("step_v1", 0.3),
+        ("step_v2", 0.35),
+        ("step_target_q1", 0.3),
+        ("step_target_q2", 0.35),
+        ("step_target_next_v1", 0.4),
+        ("step_target_next_v2", 0.5),
+        ("step_pi_q1", 0.6),
+        ("step_pi_q2", 0.55),
+    ];
+    let columns = Columns {
+        offsets: vec![0, 2],
+        mask: vec![true; 2],
+        logprobs: vec![-1.2, -2.0],
+        advantages: vec![0.25; 2],
+        steps: Some(vec![0, 2]),
+        signals: signals.map(|(name, value)| (name.to_owned(), vec![value])).into(),
+        ..Columns::default()
+    };
+    let got = loss(objective("archer", &[]).as_ref(), &columns);
+    close(&[got.value, got.parts["q1_loss"] + got.parts["q2_loss"]], &[0.8, 0.054025], 1e-9);
+    close(&[got.parts["critic_loss"]], &[0.054025], 1e-9);
 }
 
 #[test]

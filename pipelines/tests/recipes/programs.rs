@@ -147,3 +147,11 @@ fn names_and_programs_that_do_not_fit_are_refused() {
     let bound = [own.settings, vec![("reward".to_owned(), json!("score"))]].concat();
     assert_eq!(own.recipe.set(&bound).unwrap().1.credit.reads(), ["score"]);
 }
+
+#[test]
+fn a_history_of_no_iterations_has_no_value() {
+    for scope in ["history[0]", "earlier[0]"] {
+        let result = own(&format!("advantage = or_else(mean(reward, by({scope})), -1)")).unwrap();
+        assert_eq!(advantages(&result, "r7"), [-1.0, 0.0, -1.0]);
+    }
+}

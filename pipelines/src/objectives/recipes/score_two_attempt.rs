@@ -2,7 +2,10 @@
 //!
 //! Per rollout `-sum over attempts of A_k mean log pi + beta sum over tied attempts of KL_k`, where `KL_k` is the
 //! mean of the k3 estimates of the attempt's tokens; then the mean over rollouts. An attempt is a maximal run of
-//! trainable tokens. In stage 1 the first attempt alone is tied, in stage 2 all are.
+//! trainable tokens. In stage 1 the first attempt alone is tied, in stage 2 all are. Means over tokens follow their
+//! weights, and a rollout without weight is none.
+
+use std::ops::Range;
 
 use meed_operators::Result;
 use meed_operators::objectives::{Columns, Divergence, Loss, Objective, exact};
@@ -53,7 +56,9 @@ impl Objective for Attempts {
         let of_rollout = |token: usize| columns.offsets.partition_point(|&offset| offset <= token);
         let is_first =
             |at: usize| at == 0 || of_rollout(attempts[at].start) != of_rollout(attempts[at - 1].start);
-        let rollouts = (0..attempts.len()).filter(|&at| is_first(at)).count() as f64;
+        let weights = columns.counted();
+        let weight = |tokens: Range<usize>| exact(weights[tokens].iter().copied());
+        let rollouts = columns.ranges().filter(|tokens| weight(tokens.clone()) > 0.0).count() as f64;
         let divergences = match self.beta {
             0.0 => vec![(0.0, 0.0); columns.tokens()],
             _ => Divergence::default().tokens(columns)?,
@@ -61,9 +66,10 @@ impl Objective for Attempts {
         let mut loss = Loss::zero(columns);
         let (mut policy, mut kl) = (Vec::new(), Vec::new());
         for (at, attempt) in attempts.iter().enumerate() {
-            let share = 1.0 / (attempt.len() as f64 * rollouts);
-            let tied = if self.first_only && !is_first(at) { 0.0 } else { share };
-            for t in attempt.clone() {
+            let total = weight(attempt.clone());
+            for t in attempt.clone().filter(|&t| weights[t] > 0.0) {
+                let share = weights[t] / (total * rollouts);
+                let tied = if self.first_only && !is_first(at) { 0.0 } else { share };
                 policy.push(-share * columns.advantages[t] * columns.logprobs[t]);
                 kl.push(tied * divergences[t].0);
                 loss.logprobs[t] = -share * columns.advantages[t] + self.beta * tied * divergences[t].1;

@@ -7,14 +7,14 @@ use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::{GROUP, advantage_among};
 use crate::parts::shaped::credit_of;
-use crate::parts::steps::{indicator, truth};
+use crate::parts::steps::{indicator, may_be_null, truth};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
     input(
         "decided_search",
         Of::Flag,
-        "whether the response decides to search (stage=decision)",
+        "whether the response decides to search; null where its format is broken (stage=decision)",
         "parse the decision of the response; import it",
     ),
     input(
@@ -49,7 +49,7 @@ const PARAMETERS: &[Parameter] = &[
 /// AdaSearch: in its first stage GRPO per question and prompt; in its second `r = 1` where the response decides to
 /// search exactly if the pass rate without search is below the threshold, else 0.
 ///
-/// Nothing is taken off for calls. `decision_f1` measures the decisions of the iteration, where "no search" is
+/// Nothing is taken off for calls, and a response of broken format gets 0. `decision_f1` measures the decisions of the iteration, where "no search" is
 /// what is looked for.
 pub const ADASEARCH: Recipe = Recipe {
     name: "adasearch",
@@ -77,7 +77,8 @@ pub const ADASEARCH: Recipe = Recipe {
 
 fn decision(parameters: &Parameters) -> Result<Credit> {
     let suffices = signal("parametric_pass_rate").at_least(parameters.number("threshold")?);
-    let (abstains, known) = (|| signal("decided_search").negated(), || signal("knowledge_suffices"));
+    let (abstains, known) =
+        (|| may_be_null(signal("decided_search")).negated(), || signal("knowledge_suffices"));
     let right = abstains().equals(known());
     let format = if_present(signal("format_ok"), truth());
     let count = |condition: Expr| sum(indicator(condition), batch());

@@ -44,7 +44,7 @@ pub const CARL_DRIVING: Recipe = Recipe {
     family: "rewards",
     formula: "r_t = (RC_t - RC_{t-1}) prod_i p_{t,i} + terminal",
     fidelity: Fidelity::Equations,
-    deviations: "the factors are given, not derived from speeds and distances; guessed: a terminal reward of 0",
+    deviations: "the factors are given, not derived from speeds and distances; guessed: a terminal reward of 0, and that the first step begins at 0 percent",
     inputs: &[INPUTS],
     parameters: &[PARAMETERS],
     plan: |parameters| {

@@ -22,8 +22,7 @@ const INPUTS: &[Input] = &[
     items("payoff_model", Of::Number, "payoffs that it writes for the model, one per cell", PARSED),
     DATA_SOURCE,
 ];
-const PARSED: &str =
-    "parse the blocks of the response: thinking, payoff, analyze, response; import what was found";
+const PARSED: &str = "parse the blocks of the response: thinking, payoff, analyze, response; a block that is missing has 0 words and no payoffs";
 
 const PARAMETERS: &[Parameter] = &[
     parameter("steepness", "0.005", "of the logistic bounds on lengths"),

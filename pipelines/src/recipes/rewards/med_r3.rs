@@ -7,6 +7,7 @@ use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::GROUP;
 use crate::parts::shaped::{credit_of, weighted_sum};
+use crate::parts::steps::may_be_null;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
@@ -27,7 +28,8 @@ const PARAMETERS: &[Parameter] = &[
     parameter("joint_stage", "[1, 1, 1]", "the same in stage 3"),
 ];
 
-/// Med-R3: `R = sum_j w_j(stage) score_j`, compared in the group. A score of weight 0 is not read.
+/// Med-R3: `R = sum_j w_j(stage) score_j`, compared in the group. A score of weight 0 in the stage at hand may be
+/// missing.
 pub const MED_R3: Recipe = Recipe {
     name: "med_r3",
     title: "weighted scores whose weights change with the stage of training",
@@ -47,9 +49,9 @@ pub const MED_R3: Recipe = Recipe {
             },
             Some(&[second, third]) => {
                 let before = |iteration: f64| signal("iteration").less(iteration);
-                let [first, retrieval, joint] = stages;
-                let later = when(before(third), scores(parameters, retrieval)?, scores(parameters, joint)?);
-                when(before(second), scores(parameters, first)?, later)
+                let [first, retrieval, joint] =
+                    stages.map(|stage| scores(parameters, stage).map(may_be_null));
+                when(before(second), first?, when(before(third), retrieval?, joint?))
             }
             Some(_) => return Err(parameters.unknown("schedule", &["[second, third]"])),
         };

@@ -1,6 +1,6 @@
 //! PRE-GRPO: the best image on the way, less what was lost of it and what the way cost.
 
-use meed_operators::credit::{Credit, ROLLOUT, Reduction, TURN, policy, signal};
+use meed_operators::credit::{Credit, ROLLOUT, Reduction, TURN, policy, signal, value};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
@@ -40,7 +40,7 @@ pub const PRE_GRPO: Recipe = Recipe {
         let number = |name: &str| parameters.number(name);
         let turns = indicator(policy(TURN)).reduce(ROLLOUT, Reduction::Sum);
         let most = number("max_turns")?;
-        let used = (turns - 1.0) / (most - 1.0).max(1.0);
+        let used = if most > 1.0 { (turns - 1.0) / (most - 1.0) } else { value(0.0) };
         let credit = Credit::new()
             .define("peak", complete(signal("turn_quality"), Reduction::Max, None))
             .define(

@@ -64,8 +64,11 @@ pub const ROUTER_R1: Recipe = Recipe {
             _ => return Err(parameters.unknown("transform", &["sqrt", "none"])),
         };
         let recent: By = match parameters.optional_number("window")? {
-            Some(iterations) => history().last(iterations as u32),
             None => history(),
+            Some(iterations) if iterations >= 1.0 && iterations.fract() == 0.0 => {
+                history().last(iterations as u32)
+            }
+            Some(_) => return Err(parameters.unknown("window", &["a whole number of at least 1", "null"])),
         };
         let quantile = |name: &str| -> meed_operators::Result<Expr> {
             Ok(aggregate(Statistic::Quantile(parameters.number(name)?), signal("cost"), recent.clone()))

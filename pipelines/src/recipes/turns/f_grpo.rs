@@ -2,7 +2,7 @@
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    Credit, Expr, Level, ROLLOUT, Reduction, fetch, if_present, index, signal, when,
+    Credit, Expr, Level, ROLLOUT, Reduction, Running, fetch, if_present, index, signal, when,
 };
 
 use crate::inputs::{Input, Of, input, items};
@@ -34,13 +34,18 @@ const PARAMETERS: &[Parameter] = &[
     parameter("lambda", "1.0", "weight of the ranking phase"),
     parameter("coverage", "recall", "reward of the candidates: recall, f1"),
     parameter("k", "5", "ranks that count in the discounted gain"),
-    parameter("format_penalty", "1.0", "taken off both rewards where the format is broken"),
+    parameter(
+        "format_penalty",
+        "1.0",
+        "taken off both rewards where the format is broken or there is no candidate",
+    ),
 ];
 
 /// F-GRPO: `A_slate = z(coverage of the relevant items by the candidates)` on the tokens of the first phase and
 /// `lambda z(NDCG@k)` on those of the second, where `z` centres in the group.
 ///
-/// Ranked items that are no candidates count as irrelevant, repeated ones at their first rank. A phase in which
+/// Ranked items that are no candidates count as irrelevant, repeated ones at their first rank; every list is one of
+/// different items. A phase in which
 /// the rollouts of the group agree gets 0 while the other still trains.
 pub const F_GRPO: Recipe = Recipe {
     name: "f_grpo",
@@ -54,7 +59,7 @@ pub const F_GRPO: Recipe = Recipe {
     inputs: &[INPUTS],
     parameters: &[PARAMETERS, &[UNSCALED, GROUP[1], GROUP[2], GROUP[3]]],
     plan: |parameters| {
-        let format = if_present(signal("format_ok"), truth());
+        let format = if_present(signal("format_ok"), truth()).and(candidates().greater(0.0));
         let penalty = when(format, 0.0, parameters.number("format_penalty")?);
         let credit = Credit::new()
             .define("format_penalties", penalty)
@@ -71,9 +76,34 @@ pub const F_GRPO: Recipe = Recipe {
 
 const UNSCALED: Parameter = Parameter { default: "none", ..GROUP[0] };
 
+/// True for the first item of each id. An item without an id is none.
+fn is_first(level: &str, ids: &str) -> Expr {
+    let first = fetch(index(Level::from(level)), signal(ids), signal(ids));
+    first.equals(index(Level::from(level))).or_else(truth().negated())
+}
+
+/// Number of different items of a list, 0 without any.
+fn different(level: &str, ids: &str) -> Expr {
+    indicator(is_first(level, ids)).reduce(ROLLOUT, Reduction::Sum).empty(0.0)
+}
+
+fn candidates() -> Expr {
+    different("slate", "slate_ids")
+}
+
+fn is_relevant() -> Expr {
+    is_first("gold", "gold_ids")
+}
+
+/// Number of relevant items; null without any, when nothing is known of candidates and ranking.
+fn relevant() -> Expr {
+    let number = || different("gold", "gold_ids");
+    number().null_if(number().equals(0.0))
+}
+
 /// True for the relevant items that are candidates.
 fn is_named() -> Expr {
-    position("slate", "slate_ids").is_null().negated()
+    is_relevant().and(position("slate", "slate_ids").is_null().negated())
 }
 
 /// Where each relevant item is found first.
@@ -83,11 +113,9 @@ fn position(level: &str, ids: &str) -> Expr {
 
 fn coverage(parameters: &Parameters) -> Result<Expr> {
     let found = || indicator(is_named()).reduce(ROLLOUT, Reduction::Sum).empty(0.0);
-    let count = |ids: &str| signal(ids).reduce(ROLLOUT, Reduction::Count);
-    let relevant = || count("gold_ids").null_if(nothing_relevant());
     Ok(match parameters.text("coverage")? {
         "recall" => found() / relevant(),
-        "f1" => 2.0 * found() / (relevant() + count("slate_ids")),
+        "f1" => 2.0 * found() / (relevant() + candidates()),
         _ => return Err(parameters.unknown("coverage", &["recall", "f1"])),
     })
 }
@@ -99,11 +127,7 @@ fn gain(k: f64) -> Expr {
         when(counts, discounted(position), 0.0).reduce(ROLLOUT, Reduction::Sum).empty(0.0)
     };
     let rank = || position("ranked", "ranked_ids").or_else(k);
-    let best = || index(Level::from("gold"));
-    sum(rank().less(k).and(is_named()), rank()) / sum(best().less(k), best()).null_if(nothing_relevant())
-}
-
-/// Then nothing is known of candidates and ranking.
-fn nothing_relevant() -> Expr {
-    signal("gold_ids").reduce(ROLLOUT, Reduction::Count).equals(0.0)
+    let best = || indicator(is_relevant()).scan(Running::Sum).exclusive();
+    let greatest = sum(is_relevant().and(best().less(k)), best());
+    sum(rank().less(k).and(is_named()), rank()) / greatest.null_if(relevant().is_null())
 }

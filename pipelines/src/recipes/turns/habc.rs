@@ -31,7 +31,8 @@ const PARAMETERS: &[Parameter] =
 /// successful episodes weigh `g`, those of failed ones 0, demonstrations and interventions 1, all divided by the
 /// batch mean of the weights that are not 0.
 ///
-/// The weight is the advantage of a step, by which its imitation loss is multiplied.
+/// The weight is the advantage of a step, by which its imitation loss is multiplied. Critics may say nothing of steps
+/// whose weight does not depend on them.
 pub const HABC: Recipe = Recipe {
     name: "habc",
     title: "imitation weighted by how viable and how efficient a step was",
@@ -50,13 +51,13 @@ pub const HABC: Recipe = Recipe {
         let by_viability = signal("step_next_viability") - viability();
         let by_efficiency = ahead - efficiency() - 1.0;
         let gate = 1.0 + ((1.0 - probability()) * by_viability + probability() * by_efficiency).tanh();
-        let own = when(is_correct(), signal("step_gates"), 0.0);
+        let weight = when(signal("step_autonomous"), when(is_correct(), gate.clone(), 0.0), 1.0);
         let raw = || signal("step_raw_weights");
         let kept: Expr = raw().null_if(raw().equals(0.0));
         let scale = mean(kept, batch()).or_else(0.0).max(parameters.number("eps")?);
-        let credit = judged([gate.clone(), signal("step_autonomous")])
+        let credit = judged([weight.clone()])
             .define("step_gates", gate)
-            .define("step_raw_weights", when(signal("step_autonomous"), own, 1.0))
+            .define("step_raw_weights", weight)
             .define("step_weights", raw() / scale);
         Ok(credit.advantage(signal("step_weights")).into())
     },

@@ -1,10 +1,10 @@
 //! HCAPO: with the outcome in view, how likely was each turn?
 
-use meed_operators::credit::{Credit, Expr, Norm, TURN, mean, normalize, rollout, signal, value, when};
+use meed_operators::credit::{Expr, Norm, TURN, mean, normalize, rollout, signal, value, when};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
-use crate::parts::steps::{is_correct, unless_alone};
+use crate::parts::steps::{is_correct, judged, unless_alone};
 use crate::parts::turns::{by_turn, policy_turns, turns_before};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
@@ -61,11 +61,9 @@ pub const HCAPO: Recipe = Recipe {
         };
         let part = || signal("turn_value_advantages");
         let harmless = when(is_correct(), part().max(0.0), part());
-        let credit = Credit::new()
-            .define(
-                "turn_hindsight_scores",
-                (by_turn(signal("step_hindsight_logprobs")) / parameters.number("temperature")?).exp(),
-            )
+        let logprobs = || by_turn(signal("step_hindsight_logprobs"));
+        let credit = judged([logprobs()])
+            .define("turn_hindsight_scores", (logprobs() / parameters.number("temperature")?).exp())
             .define("turn_weights", weights)
             .define("turn_raw_values", values)
             .define("turn_values", smoothed)

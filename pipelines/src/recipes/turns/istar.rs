@@ -2,12 +2,13 @@
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    Center, Credit, Expr, Members, Norm, Reduction, STEP, Statistic, TOKEN, TURN, aggregate, batch, group,
+    Center, Expr, Members, Norm, Reduction, STEP, Statistic, TOKEN, TURN, aggregate, batch, group,
     if_present, maximum, mean, members, normalize, signal, trainable, value, when,
 };
 
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::divergence::policy_logprobs;
+use crate::parts::steps::judged;
 use crate::parts::turns::{all_by_turn, turns_before};
 use crate::recipe::{ADVANTAGE, Fidelity, Plan, Recipe};
 use crate::recipes::process::TOKEN_PRM_LOGPROBS;
@@ -56,7 +57,7 @@ pub const ISTAR: Recipe = Recipe {
 
 fn plan(parameters: &Parameters) -> Result<Plan> {
     let log_ratio = signal("token_prm_logprobs") - policy_logprobs();
-    let reward: Expr = parameters.number("beta")? * all_by_turn(log_ratio, Reduction::Sum);
+    let reward: Expr = parameters.number("beta")? * all_by_turn(log_ratio.clone(), Reduction::Sum);
     let reward = match parameters.text("normalise")? {
         "none" => reward,
         "batch" => reward.clone() / (maximum(reward.abs(), batch()) + 1e-6),
@@ -77,7 +78,7 @@ fn plan(parameters: &Parameters) -> Result<Plan> {
         _ => return Err(parameters.unknown("step_statistics", &["all", "first"])),
     };
     let weight = parameters.number("step_weight")?;
-    let credit = Credit::new()
+    let credit = judged([log_ratio])
         .define("turn_rewards", reward)
         .define("step_rewards", signal("turn_rewards").at_last(STEP))
         .define("turn_outcomes", outcome);

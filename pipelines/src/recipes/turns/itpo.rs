@@ -2,11 +2,12 @@
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    Credit, Expr, ROLLOUT, Reduction, TOKEN, TURN, batch, group, mask, mean, members, return_to_go, rollout,
-    signal, softmax, sum, when,
+    Expr, ROLLOUT, Reduction, TOKEN, TURN, batch, group, mask, mean, members, return_to_go, rollout, signal,
+    softmax, sum, when,
 };
 
 use crate::parameters::{Parameter, Parameters, parameter};
+use crate::parts::steps::judged;
 use crate::parts::turns::all_by_turn;
 use crate::parts::whitening::{WHITEN_ON, WHITENING, whitened};
 use crate::recipe::{ADVANTAGE, Fidelity, Plan, Recipe};
@@ -39,7 +40,7 @@ pub const ITPO: Recipe = Recipe {
     family: "turns",
     formula: "r_k = R softmax_k(mean score_k L / T); A = whiten(sum_{later} (loo(r_k) + [end] loo(R)))",
     fidelity: Fidelity::Equations,
-    deviations: "token costs, the second metric of the authors' program, are left out; guessed: beta, and that turns are counted over the batch for their mean length",
+    deviations: "token costs, the second metric of the authors' program, are left out; guessed: beta, that the outcome is shared in the raw variant too, and that turns are counted over the batch for their mean length",
     inputs: &[&[TOKEN_PRM_LOGPROBS, TOKEN_REF_LOGPROBS]],
     parameters: &[PARAMETERS, &[WHITEN_ON], WHITENING],
     plan,
@@ -47,8 +48,8 @@ pub const ITPO: Recipe = Recipe {
 };
 
 fn plan(parameters: &Parameters) -> Result<Plan> {
-    let log_ratio = signal("token_prm_logprobs") - signal("token_ref_logprobs");
-    let scores: Expr = parameters.number("beta")? * log_ratio;
+    let log_ratio = || signal("token_prm_logprobs") - signal("token_ref_logprobs");
+    let scores: Expr = parameters.number("beta")? * log_ratio();
     let lengths = mask().reduce(TURN, Reduction::Sum);
     let scores = match parameters.text("variant")? {
         "norm" => all_by_turn(scores, Reduction::Mean) * mean(lengths, batch()),
@@ -63,7 +64,7 @@ fn plan(parameters: &Parameters) -> Result<Plan> {
         when(number().equals(1.0), 0.0, (x * number() - sum(of_rollout.clone(), group())) / others)
     };
     let outcome = parameters.number("outcome_weight")? * compared(signal("reward"), signal("reward"));
-    let credit = Credit::new()
+    let credit = judged([log_ratio()])
         .define("turn_scores", scores)
         .define("turn_shares", softmax(signal("turn_scores") / parameters.number("temperature")?, rollout()))
         .define("turn_rewards", signal("turn_shares") * signal("reward"))

@@ -1,12 +1,13 @@
 //! MAPO: turns of dialogues credited with what they bring the user nearer to the goal.
 
-use meed_operators::credit::{By, TURN, difference, group, index, return_to_go, signal};
+use meed_operators::credit::{By, difference, group, return_to_go, signal};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::group::advantage_among;
 use crate::parts::shaped::group_with;
 use crate::parts::steps::judged;
+use crate::parts::turns::same_turn;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
@@ -51,7 +52,7 @@ pub const MAPO: Recipe = Recipe {
         let credit = judged([potential()])
             .define("turn_progress", progress)
             .define("turn_returns", return_to_go(signal("turn_progress"), parameters.number("gamma")?))
-            .define("turn_position_advantages", z("turn_returns", group().and(index(TURN)))?)
+            .define("turn_position_advantages", z("turn_returns", same_turn())?)
             .define("turn_batch_advantages", z("turn_progress", group())?);
         let mixed = parameters.number("alpha")? * signal("turn_position_advantages")
             + parameters.number("beta")? * signal("turn_batch_advantages");

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    Credit, Expr, Norm, ROLLOUT, Reduction, STEP, Scale, Singleton, TOKEN, TURN, group, normalize,
-    return_to_go, signal,
+    Expr, Norm, ROLLOUT, Reduction, STEP, Scale, Singleton, TOKEN, TURN, group, normalize, return_to_go,
+    signal,
 };
 use meed_operators::signals::{AddSignals, Assignment, GoldCalls, LEAST_REGULARISATION, MatchCalls};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::{GROUP, group_norm};
+use crate::parts::steps::judged;
 use crate::parts::turns::{all_by_turn, norm_by, same_turn};
 use crate::recipe::{ADVANTAGE, Fidelity, Plan, Recipe};
 
@@ -84,7 +85,7 @@ fn plan(parameters: &Parameters) -> Result<Plan> {
         other => other,
     };
     let of_turns = norm_by(same_turn(), Norm { scale: Scale::Std(group()), singleton, ..whole.clone() });
-    let mut credit = Credit::new();
+    let mut credit = judged([rewards.clone()]);
     if !operators.is_empty() {
         credit = credit.define("call_rewards", signal("call_rewards"));
     }

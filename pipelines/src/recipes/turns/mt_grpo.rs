@@ -6,6 +6,7 @@ use meed_operators::credit::{
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
+use crate::parts::steps::steps_before;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[input(
@@ -24,6 +25,8 @@ const PARAMETERS: &[Parameter] = &[
 
 /// MT-GRPO: `A = z(R) + coef z(r)` before the first tool result, `z(R)` after it, with `r` the reward of the
 /// tool call, `R` the outcome; `z(R + r)` in a rollout without a tool result.
+///
+/// What an environment says before the policy has acted is no result.
 pub const MT_GRPO: Recipe = Recipe {
     name: "mt_grpo",
     title: "the reward of a tool call credited to what comes before its result",
@@ -38,7 +41,7 @@ pub const MT_GRPO: Recipe = Recipe {
         let norm = Norm { ddof: parameters.small("ddof")?, ..Norm::group_std(parameters.number("eps")?) };
         let kinds = parameters.texts("results")?;
         let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
-        let is_result = || kind(STEP, &kinds);
+        let is_result = || kind(STEP, &kinds).and(steps_before().greater(0.0));
         let before = value(1.0).spread(STEP).scan(Running::Count).over(all().only(is_result())).equals(0.0);
         let none = is_result().reduce(ROLLOUT, Reduction::Any).over(all()).or_else(0.0).equals(0.0);
         let (outcome, turn) = (|| signal("outcome_advantage"), signal("turn_advantage"));

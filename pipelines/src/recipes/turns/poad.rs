@@ -76,8 +76,8 @@ pub const POAD: Recipe = Recipe {
         } else {
             discounted_gae(rewards, values(), after(), discount, lam, trainable())
         };
-        let credit =
-            judged([signal("step_rewards"), unless_done(gamma)]).define("token_raw_advantages", advantage);
+        let credit = judged([signal("step_rewards"), unless_done(gamma), values()])
+            .define("token_raw_advantages", advantage);
         let raw = || signal("token_raw_advantages");
         Ok(credit.returns(raw() + values()).advantage(standardised(raw(), 0, eps)).into())
     },

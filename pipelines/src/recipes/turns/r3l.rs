@@ -72,7 +72,8 @@ pub const R3L: Recipe = Recipe {
             _ => return Err(parameters.unknown("selection", &["given", "decided"])),
         };
         let reward = signal("reward").null_if(explores().negated());
-        let score = when(explores(), reward, 1.0).null_if(signal("selected").negated());
+        let known = explores().or(is_kind("reflection")).or(is_kind("guided_retry"));
+        let score = when(explores(), reward, 1.0).null_if(known.and(signal("selected")).negated());
         let cohort = when(explores(), signal("group_id"), signal("rollout_id"));
         let gain = || signal("rewards") - signal("baseline");
         let amplified = when(gain().at_least(0.0), amplify * gain(), gain());

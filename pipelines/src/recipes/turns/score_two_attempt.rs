@@ -1,10 +1,11 @@
 //! SCoRe: second attempts credited with what they make better, so that corrections are learnt.
 
-use meed_operators::credit::{TURN, difference, group, index, mean, signal, when};
+use meed_operators::credit::{difference, mean, signal, when};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::steps::judged;
+use crate::parts::turns::{same_turn, turns_before};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[input(
@@ -40,7 +41,7 @@ pub const SCORE_TWO_ATTEMPT: Recipe = Recipe {
     plan: |parameters| {
         let reward = || signal("turn_rewards");
         let shaped = match parameters.small("stage")? {
-            1 => when(index(TURN).equals(0.0), 0.0, reward()),
+            1 => when(turns_before().equals(0.0), 0.0, reward()),
             2 => reward() + parameters.number("alpha")? * difference(reward(), Some(reward())),
             _ => return Err(parameters.unknown("stage", &["1", "2"])),
         };
@@ -48,7 +49,7 @@ pub const SCORE_TWO_ATTEMPT: Recipe = Recipe {
         let shaped = || signal("turn_shaped_rewards");
         Ok(match parameters.text("baseline")? {
             "none" => credit.advantage(shaped()),
-            "group" => credit.advantage(shaped() - mean(shaped(), group().and(index(TURN)))),
+            "group" => credit.advantage(shaped() - mean(shaped(), same_turn())),
             _ => return Err(parameters.unknown("baseline", &["none", "group"])),
         }
         .into())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use meed_operators::Result;
 use meed_operators::credit::{
     Credit, Expr, Level, Norm, ROLLOUT, Reduction, STEP, Singleton, TURN, ZeroStd, count, count_within,
-    group, mean, members, normalize, return_to_go, signal, sum, text, when,
+    group, mean, members, normalize, return_to_go, signal, sum, when,
 };
 use meed_operators::signals::{AnswerClusters, Equivalence};
 
@@ -111,7 +111,7 @@ fn plan(parameters: &Parameters) -> Result<Plan> {
         },
         references: parameters.number("num_refs")? as usize,
     };
-    let unanswered = || signal("answer").or_else(text("")).equals(text(""));
+    let unanswered = || signal("answer_given").negated();
     let cluster = || signal("cluster");
     let same_answer = || group().and(cluster());
     let share = members(cluster(), same_answer()) / members(cluster(), group());

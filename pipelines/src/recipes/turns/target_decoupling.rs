@@ -99,6 +99,9 @@ fn actor(parameters: &Parameters, credit: Credit, last: usize) -> Result<(Credit
     Ok(match parameters.text("variant")? {
         "decoupled" => {
             let followed = parameters.optional_number("actor_head")?.unwrap_or(last as f64);
+            if followed.fract() != 0.0 || !(0.0..=last as f64).contains(&followed) {
+                return Err(parameters.unknown("actor_head", &["the position of one of gammas, from 0"]));
+            }
             let followed = index_within(head(), STEP).equals(followed);
             let of_actor = when(followed, advantages(), 0.0).reduce(STEP, Reduction::Sum);
             (credit.define("step_actor_advantages", of_actor), signal("step_actor_advantages"))

@@ -1,11 +1,12 @@
 //! TARL: turns scored by a judge, with the outcome added, compared at equal turns.
 
-use meed_operators::credit::{TURN, group, index, signal};
+use meed_operators::credit::signal;
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::group::{GROUP, advantage_among};
 use crate::parts::steps::judged;
+use crate::parts::turns::same_turn;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[input(
@@ -33,7 +34,7 @@ pub const TARL: Recipe = Recipe {
         let score = || signal("turn_scores");
         let shaped = parameters.number("turn_weight")? * score() + signal("reward");
         let credit = judged([score()]).define("turn_shaped_rewards", shaped);
-        let compared = advantage_among(parameters, signal("turn_shaped_rewards"), group().and(index(TURN)))?;
+        let compared = advantage_among(parameters, signal("turn_shaped_rewards"), same_turn())?;
         Ok(credit.advantage(compared).into())
     },
     ..ADVANTAGE

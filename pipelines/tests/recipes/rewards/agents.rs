@@ -48,9 +48,24 @@ fn adasearch_rewards_the_right_decision() {
     let result = given("adasearch", json!({}), rows);
     close(&of_all(&result, "rewards", 7), &[1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
     close(&of_all(&result, "decision_f1", 1), &[0.666667]);
-    let mut broken = row(true, 0.25);
-    broken["format_ok"] = json!(false);
-    close(&of_all(&given("adasearch", json!({}), json!([broken])), "rewards", 1), &[0.0]);
+    // A response of broken format states no decision, and is wrong; a decision that is not known is left out.
+    let stated = |ok: bool, decided: Value| {
+        let mut row = row(true, 0.25);
+        row["format_ok"] = json!(ok);
+        row["decided_search"] = decided;
+        row
+    };
+    let rows = json!([
+        stated(false, Value::Null),
+        stated(false, json!(true)),
+        stated(true, json!(true)),
+        stated(true, Value::Null)
+    ]);
+    let result = given("adasearch", json!({"scale": "none"}), rows);
+    close(&of_all(&result, "rewards", 3), &[0.0, 0.0, 1.0]);
+    let third = 1.0 / 3.0;
+    close(&all_advantages(&result, 3), &[-third, -third, 2.0 * third]);
+    assert!(!in_loss(&result, "r3"));
 }
 
 #[test]
@@ -75,6 +90,11 @@ fn med_r3_has_the_numbers_of_its_section() {
         of_all(&given("med_r3", json!({"schedule": [10, 20]}), json!([row])), "rewards", 1)
     };
     close(&[at(9), at(10), at(20)].concat(), &[1.8, 1.5, 2.3]);
+    let unread = |reasoning: Value, retrieval: Value| json!({"reasoning_score": reasoning, "retrieval_score": retrieval, "answer_score": 1.0, "iteration": 0});
+    let rows = json!([unread(json!(0.5), Value::Null), unread(Value::Null, json!(0.5))]);
+    let scheduled = given("med_r3", json!({"schedule": [10, 20]}), rows);
+    close(&of_all(&scheduled, "rewards", 1), &[1.5]);
+    assert_eq!([in_loss(&scheduled, "r0"), in_loss(&scheduled, "r1")], [true, false]);
     // A score of weight 0 is not missed.
     let first = given("med_r3", json!({"stage": 1}), json!([{"reasoning_score": 0.5, "answer_score": 0.0}]));
     close(&of_all(&first, "rewards", 1), &[0.5]);
@@ -117,4 +137,6 @@ fn pre_grpo_has_the_numbers_of_its_section() {
     close(&first, &[-0.892693, -0.187935, 1.080628]);
     let one_turn = given("pre_grpo", json!({"max_turns": 1}), json!([row(&[0.9])]));
     close(&of_all(&one_turn, "rewards", 1), &[0.9]);
+    let two_turns = given("pre_grpo", json!({"max_turns": 1}), json!([row(&[0.9, 0.7])]));
+    close(&of_all(&two_turns, "efficiency_cost", 1), &[0.0]);
 }

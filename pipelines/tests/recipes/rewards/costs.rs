@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{close, given, signal};
+use crate::support::{close, given, signal, try_given};
 
 fn routed(cost: f64, reward: f64) -> Value {
     json!({"route_cost": cost, "reward": reward, "format_ok": true})
@@ -58,4 +58,19 @@ fn costs_of_earlier_iterations_count_while_they_are_in_the_window() {
 fn without_a_share_for_cost_it_is_the_metric() {
     let given = given("router_r1", json!({"cost_coef": 0}), window(1.0).into());
     close(&signal(&given, "r0", "rewards"), &[1.0]);
+}
+
+#[test]
+fn a_window_of_no_iterations_is_refused() {
+    for window in [0.0, -3.0, 1.5] {
+        let error = try_given("router_r1", json!({"window": window}), one()).err().expect("no window");
+        assert!(
+            error.hint().contains("whole number") || error.to_string().contains("whole number"),
+            "{error}"
+        );
+    }
+}
+
+fn one() -> Value {
+    json!([routed(4.0, 1.0)])
 }

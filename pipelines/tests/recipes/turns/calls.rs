@@ -111,6 +111,11 @@ fn calls_that_cannot_be_read_and_gold_calls_that_are_missing() {
     let broken = json!([row([json!("f({})"), json!("f({})")], json!("gold"))]);
     let error = try_given("matchtir", settings, broken).err().unwrap();
     assert!(error.to_string().contains("gold_calls") && error.to_string().contains("r0"), "{error}");
+    let mut unread = two_calls();
+    unread["metadata"] = json!("no JSON");
+    unread.as_object_mut().unwrap().remove("gold_calls");
+    let error = try_given("matchtir", json!({}), json!([unread])).err().unwrap();
+    assert!(error.to_string().contains("metadata") && error.to_string().contains("r0"), "{error}");
 }
 
 #[test]
@@ -123,5 +128,19 @@ fn without_calls_and_discount_it_is_grpo() {
     let (own, grpo) = (given("matchtir", json!({}), rows.clone()), given("grpo", json!({}), rows));
     for id in ["r0", "r1", "r2"] {
         close(&advantages(&own, id), &advantages(&grpo, id));
+    }
+}
+
+#[test]
+fn a_turn_without_a_reward_leaves_its_rollout_out_of_the_statistics() {
+    let mut rows = given_rewards();
+    let settings = json!({"assignment": "given"});
+    let without = given("matchtir", settings.clone(), rows.clone());
+    let unknown = with_turns(short_turns(2), "step_rewards", &[Value::Null, json!(9.0)]);
+    rows.as_array_mut().unwrap().push(with(unknown, "reward", json!(0)));
+    let with_gap = given("matchtir", settings, rows);
+    assert!(!in_loss(&with_gap, "r2"));
+    for id in ["r0", "r1"] {
+        close(&advantages(&with_gap, id), &advantages(&without, id));
     }
 }

@@ -42,12 +42,14 @@ fn the_sections_rewards_and_advantages() {
 
 #[test]
 fn a_rollout_without_an_answer_has_rewards_of_zero_that_count() {
-    let mut rows = section();
-    rows[2] = answered(Value::Null, 0.3, None, &[]);
-    let given = given("siop", equal(), rows);
-    close(&signal(&given, "r0", "cluster_weights"), &[1.0]);
-    close(&signal(&given, "r2", "turn_rewards"), &[0.0]);
-    assert!(in_loss(&given, "r2") && advantages(&given, "r2")[0] < 0.0);
+    for none in [Value::Null, json!(""), json!(" \n")] {
+        let mut rows = section();
+        rows[2] = answered(none, 0.3, None, &[]);
+        let given = given("siop", equal(), rows);
+        close(&signal(&given, "r0", "cluster_weights"), &[1.0]);
+        close(&signal(&given, "r2", "turn_rewards"), &[0.0]);
+        assert!(in_loss(&given, "r2") && advantages(&given, "r2")[0] < 0.0);
+    }
 }
 
 #[test]

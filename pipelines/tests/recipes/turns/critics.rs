@@ -81,6 +81,17 @@ fn target_decoupling_has_the_numbers_of_its_section() {
 }
 
 #[test]
+fn a_head_that_does_not_exist_is_refused() {
+    let columns =
+        json!({"step_rewards": [0.0], "step_head_values": [[0.1, 0.5]], "head_bootstrap_values": [0.0, 0.0]});
+    for head in [2.0, -1.0, 0.5] {
+        let settings = json!({"gammas": [0.5, 0.999], "actor_head": head});
+        let rows = json!([actions(&[1], columns.clone())]);
+        assert!(crate::support::try_given("target_decoupling", settings, rows).is_err(), "{head}");
+    }
+}
+
+#[test]
 fn routing_by_errors_prefers_heads_that_are_nearly_right() {
     // One step with the errors 0.2, 0.5, 1 and 3.
     let columns = json!({

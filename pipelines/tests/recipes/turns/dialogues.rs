@@ -86,3 +86,27 @@ fn score_shapes_the_second_attempt_by_its_progress() {
     close(&advantages(&centred, "r0"), &[-0.6, -0.6, 0.0, 10.5, 10.5]);
     assert!(try_given("score_two_attempt", json!({"stage": 3}), rows()).is_err());
 }
+
+#[test]
+fn attempts_and_equal_turns_are_counted_by_the_policys_turns() {
+    // The environment speaks first in a turn of its own.
+    let late = |values: Value, column: &str| {
+        let mut row = json!({
+            "reward": 0.0, "step_kinds": ["environment", "policy", "environment", "policy"],
+            "step_turns": [0, 1, 1, 2], "step_ends": [1, 2, 3, 4], "token_mask": [false, true, false, true],
+        });
+        row[column] = values;
+        row
+    };
+    let first = given(
+        "score_two_attempt",
+        json!({"stage": 1}),
+        json!([late(json!([null, 1.0, 0.5]), "turn_rewards")]),
+    );
+    close(&advantages(&first, "r0"), &[0.0, 0.0, 0.0, 0.5]);
+    let plain = turns(&[1, 1], json!({"reward": 0.0, "turn_scores": [1.0, -1.0]}));
+    let rows = json!([late(json!([null, 0.0, 1.0]), "turn_scores"), plain]);
+    let tarl = given("tarl", json!({"scale": "none"}), rows);
+    close(&advantages(&tarl, "r0"), &[0.0, -0.5, 0.0, 1.0]);
+    close(&advantages(&tarl, "r1"), &[0.5, 0.0, -1.0]);
+}

@@ -36,9 +36,15 @@ fn several_steps_of_a_turn_are_one_action() {
     }]);
     let whole = given("turn_ppo", json!({"gamma": 1, "lam": 0}), rows.clone());
     close(&advantages(&whole, "r0"), &[0.45, 0.45, 0.0, 0.5]);
-    let mut rows = rows;
-    rows[0]["step_rewards"][0] = Value::Null;
-    assert!(!in_loss(&given("turn_ppo", json!({}), rows), "r0"));
+    let mut unknown = rows.clone();
+    unknown[0]["step_rewards"][0] = Value::Null;
+    assert!(!in_loss(&given("turn_ppo", json!({}), unknown), "r0"));
+    // The value of a turn is its first step's, which no later one stands for.
+    let mut unknown = rows.clone();
+    unknown[0]["step_values"] = json!([0.3, null, null, 0.5]);
+    close(&signal(&given("turn_ppo", json!({}), unknown.clone()), "r0", "turn_values"), &[0.3, 0.5]);
+    unknown[0]["step_values"] = json!([null, 0.9, null, 0.5]);
+    assert!(!in_loss(&given("turn_ppo", json!({}), unknown), "r0"));
 }
 
 fn two_turns() -> Value {
@@ -71,4 +77,15 @@ fn ragen_keeps_the_groups_whose_rewards_deviate_most() {
     let given = given("ragen", json!({"kept_groups": 0.5}), rows);
     assert_eq!(list(&given, "a0", "token_weights")[0], 1.0);
     assert_eq!(list(&given, "b0", "token_weights")[0], 0.0);
+    // A quarter of five groups is one.
+    let five = ["a", "b", "c", "d", "e"];
+    let rows: Vec<Value> = (1..=5)
+        .zip(five)
+        .flat_map(|(spread, group)| {
+            [0, spread].map(|reward| row(group, &format!("{group}{reward}"), f64::from(reward)))
+        })
+        .collect();
+    let given = crate::support::given("ragen", json!({"kept_groups": 0.25}), json!(rows));
+    let weights = five.map(|group| list(&given, &format!("{group}0"), "token_weights")[0]);
+    assert_eq!(weights, [0.0, 0.0, 0.0, 0.0, 1.0]);
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{of_policy, short_turns, with, with_turns};
-use crate::support::{advantages, close, given, signal};
+use crate::support::{advantages, close, given, in_loss, signal};
 
 fn looked_back(logprobs: &[f64], reward: f64) -> Value {
     let logprobs: Vec<Value> = logprobs.iter().map(|&x| json!(x)).collect();
@@ -52,4 +52,18 @@ fn smoothing_looks_one_turn_ahead() {
     let raw = signal(&given, "r0", "turn_raw_values");
     let wanted = [0.5 * (raw[0] + raw[1]), 0.5 * (raw[1] + raw[2]), raw[2]];
     close(&signal(&given, "r0", "turn_values"), &wanted);
+}
+
+#[test]
+fn a_turn_without_a_score_leaves_its_rollout_out_of_the_statistics() {
+    let mut rows = rows();
+    let mut unknown = looked_back(&[-0.1, -0.2], 1.0);
+    unknown["step_hindsight_logprobs"][0] = Value::Null;
+    let without = given("hcapo", json!({}), rows.clone());
+    rows.as_array_mut().unwrap().push(unknown);
+    let with = given("hcapo", json!({}), rows);
+    assert!(!in_loss(&with, "r2"));
+    for id in ["r0", "r1"] {
+        close(&advantages(&with, id), &advantages(&without, id));
+    }
 }

@@ -84,3 +84,17 @@ fn habc_gives_a_batch_of_failures_no_weight() {
     let rows = json!([transitions(0.0, true, [state, state])]);
     close(&advantages(&given("habc", json!({}), rows), "r0"), &[0.0, 0.0]);
 }
+
+#[test]
+fn demonstrations_need_no_critics() {
+    let good = [0.2, 0.8, -5.0, -4.2];
+    let unseen = |own: bool| {
+        let mut row = transitions(1.0, own, [good, good]);
+        row["step_viability"] = json!([null, null]);
+        row
+    };
+    let rows = json!([transitions(1.0, true, [good, good]), unseen(false), unseen(true)]);
+    let result = given("habc", json!({}), rows);
+    assert_eq!(["r0", "r1", "r2"].map(|rollout| in_loss(&result, rollout)), [true, true, false]);
+    close(&signal(&result, "r1", "step_raw_weights"), &[1.0, 1.0]);
+}

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{of_policy, short_turns, with};
-use crate::support::{advantages, close, given, signal};
+use crate::support::{advantages, close, given, in_loss, signal};
 
 /// One token per policy step with this log-ratio, and none for the environment.
 fn scored(log_ratios: &[f64], reward: f64, reference: &str) -> Value {
@@ -60,4 +60,27 @@ fn itpo_adds_the_leave_one_out_outcome_at_the_end() {
     let given = given("itpo", json!({"whiten": "none"}), json!([row(1.0), row(0.0), row(0.5)]));
     // Turns share equally: 1.5 * 0.5 - 0.75 / 2 and the outcome 1 - 0.25.
     close(&of_policy(advantages(&given, "r0")), &[0.375 + 0.375 + 0.75, 0.375 + 0.75]);
+}
+
+#[test]
+fn a_token_without_a_score_leaves_its_rollout_out_of_the_statistics() {
+    for (recipe, reference) in [("istar", "token_old_logprobs"), ("itpo", "token_ref_logprobs")] {
+        let mut rows = json!([scored(&[1.0, 0.8], 1.0, reference), scored(&[-0.4, -0.4], 0.0, reference)]);
+        let without = given(recipe, json!({}), rows.clone());
+        let mut unknown = scored(&[3.0, 5.0], 0.5, reference);
+        unknown["token_prm_logprobs"][0] = json!(null);
+        rows.as_array_mut().unwrap().push(unknown);
+        let with = given(recipe, json!({}), rows);
+        assert!(!in_loss(&with, "r2"));
+        for id in ["r0", "r1"] {
+            close(&advantages(&with, id), &advantages(&without, id));
+        }
+    }
+}
+
+#[test]
+fn itpo_alone_has_no_credit() {
+    let alone =
+        given("itpo", json!({"whiten": "none"}), json!([scored(&[0.3, 0.1], 1.0, "token_ref_logprobs")]));
+    close(&advantages(&alone, "r0"), &[0.0, 0.0, 0.0]);
 }

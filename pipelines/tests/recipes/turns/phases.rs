@@ -42,7 +42,7 @@ fn what_is_ranked_must_be_a_candidate_and_counts_once() {
     let result = given("f_grpo", json!({"coverage": "f1"}), rows);
     let ideal = 1.0 + 1.0 / 3f64.log2();
     for (rollout, slate, rank) in
-        [("r0", 2.0 / 3.0, 1.0 / ideal), ("r1", 1.0, 1.5 / ideal), ("r2", 0.0, 0.0), ("r3", 1.0, 0.0)]
+        [("r0", 2.0 / 3.0, 1.0 / ideal), ("r1", 1.0, 1.5 / ideal), ("r2", -1.0, -1.0), ("r3", 1.0, 0.0)]
     {
         close(&signal(&result, rollout, "slate_reward"), &[slate]);
         close(&signal(&result, rollout, "rank_reward"), &[rank]);
@@ -70,4 +70,17 @@ fn broken_formats_cost_both_phases_and_nothing_is_known_without_relevant_items()
     assert!(!in_loss(&result, "r2"));
     let error = try_given("f_grpo", json!({}), json!([{"reward": 1.0}])).err().expect("no phases");
     assert!(error.hint().len() > 10, "{error}");
+}
+
+#[test]
+fn items_count_once_and_only_with_an_id() {
+    let mut twice = response(&["a", "a", "b"], &["a"]);
+    twice["gold_ids"] = json!(["a", "a"]);
+    let mut unknown = response(&["a", "b"], &["a"]);
+    unknown["gold_ids"] = json!(["a", null]);
+    let result = given("f_grpo", json!({"coverage": "f1"}), json!([twice, unknown]));
+    for rollout in ["r0", "r1"] {
+        close(&signal(&result, rollout, "slate_reward"), &[2.0 / 3.0]);
+        close(&signal(&result, rollout, "rank_reward"), &[1.0]);
+    }
 }

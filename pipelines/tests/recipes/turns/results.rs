@@ -33,3 +33,19 @@ fn no_tool_reward_is_grpo() {
     let grpo = given("grpo", json!({"eps": 1e-4}), rows);
     close(&advantages(&own, "r0"), &advantages(&grpo, "r0"));
 }
+
+#[test]
+fn what_comes_before_the_first_action_is_no_result() {
+    let begun = |mut row: Value| {
+        row["step_kinds"] = json!(["environment", "policy", "environment", "policy"]);
+        row["step_ends"] = json!([1, 2, 3, 4]);
+        row["token_mask"] = json!([false, true, false, true]);
+        row
+    };
+    let rows = || json!([called(2, 0.3, 1.0), called(2, 0.1, 0.0), called(2, 0.2, 0.0)]);
+    let late = json!(rows().as_array().unwrap().iter().cloned().map(begun).collect::<Vec<_>>());
+    let (plain, late) = (given("mt_grpo", json!({}), rows()), given("mt_grpo", json!({}), late));
+    for id in ["r0", "r1", "r2"] {
+        close(&advantages(&late, id)[1..], &advantages(&plain, id));
+    }
+}

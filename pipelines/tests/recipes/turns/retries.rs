@@ -80,3 +80,20 @@ fn without_amplification_and_full_successes_it_is_the_centred_reward() {
         close(&advantages(&result, rollout), &advantages(&dr_grpo, rollout));
     }
 }
+
+#[test]
+fn a_rollout_of_another_kind_is_left_out() {
+    let rows = json!([
+        turns(
+            &[1, 1],
+            json!({"kind": "base", "reward": 0.5, "parent_rollout_id": "none", "retry_from_step": 0})
+        ),
+        turns(
+            &[1, 1],
+            json!({"kind": "rety", "reward": 0.0, "parent_rollout_id": "none", "retry_from_step": 0})
+        ),
+    ]);
+    let result = given("r3l", json!({}), rows);
+    assert_eq!([in_loss(&result, "r0"), in_loss(&result, "r1")], [true, false]);
+    close(&advantages(&result, "r0")[..1], &[1.5]);
+}
