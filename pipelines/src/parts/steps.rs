@@ -63,6 +63,21 @@ pub fn acting(level: Level) -> Members {
     trainable().only(mask().reduce(level, Reduction::Any).empty(0.0))
 }
 
+/// True at the policy steps with a null in this value at or before them.
+pub fn unknown_by(x: Expr) -> Expr {
+    indicator(x.is_null()).scan(Running::Sum).greater(0.0)
+}
+
+/// True at the policy steps with a null in this value at or after them.
+pub fn unknown_ahead(x: Expr) -> Expr {
+    indicator(x.is_null()).scan(Running::Sum).backward().greater(0.0)
+}
+
+/// A column of which a null leaves a rollout out only where it is used, such as in one branch of `when`.
+pub fn where_used(column: Expr) -> Expr {
+    column.null_if(truth().negated())
+}
+
 /// 1 where the condition is true, 0 where it is false.
 pub fn indicator(condition: Expr) -> Expr {
     when(condition, 1.0, 0.0)
