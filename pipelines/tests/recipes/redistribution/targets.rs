@@ -70,3 +70,30 @@ fn wsrl_takes_the_least_of_the_critics_that_it_draws() {
     assert!((mean - 5.0 / 3.0).abs() < 0.4, "{mean}");
     assert!(least(2).iter().all(|&value| value < 4.0));
 }
+
+#[test]
+fn dqc_gives_no_target_to_a_chunk_that_may_have_reached_the_goal() {
+    let row = stepped(
+        4,
+        json!({"step_goal_reached": [false, null, false, true], "step_value_logits": [0.0, 0.0, 0.0, 0.0]}),
+    );
+    let result = given("dqc", json!({"h": 2, "gamma": 0.5}), json!([row]));
+    close(&signal(&result, "r0", "step_chunk_targets"), &[f64::NAN, f64::NAN, 0.5, 1.0]);
+    let never = stepped(2, json!({"step_goal_reached": [false, false], "step_value_logits": [0.0, 0.0]}));
+    let never = given("dqc", json!({"h": 1, "gamma": 0.5}), json!([never]));
+    close(&signal(&never, "r0", "step_goal_offsets"), &[f64::NAN; 2]);
+    close(&signal(&never, "r0", "step_chunk_targets"), &[0.25, f64::NAN]);
+}
+
+#[test]
+fn wsrl_has_no_target_where_a_critic_has_no_value() {
+    let row = stepped(
+        2,
+        json!({
+            "step_rewards": [0.0, 1.0], "step_dones": [false, false],
+            "step_critic_next_values": [[2.0, null], [1.0, 2.0]], "step_next_logprobs": [0.0, 0.0],
+        }),
+    );
+    let result = given("wsrl", json!({}), json!([row]));
+    close(&signal(&result, "r0", "step_targets"), &[f64::NAN, 1.99]);
+}
