@@ -37,3 +37,12 @@ fn dpo_vs_ppo_is_gae_where_nothing_is_penalised() {
     let gae = given("gae", json!({}), json!([response(true)]));
     assert_eq!(advantages(&ours, "r0"), advantages(&gae, "r0"));
 }
+
+#[test]
+fn dpo_vs_ppo_gives_no_advantage_to_the_only_token_of_a_batch() {
+    let alone = json!([{
+        "reward": 1.0, "ends_with_eos": true, "token_mask": [true], "token_old_logprobs": [-1.0],
+        "token_ref_logprobs": [-1.0], "token_values": [0.2],
+    }]);
+    close(&advantages(&given("dpo_vs_ppo", json!({}), alone), "r0"), &[0.0]);
+}
