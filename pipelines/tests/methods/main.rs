@@ -25,6 +25,18 @@ fn every_method_is_listed_once_with_its_kind_and_fidelity() {
     }
 }
 
+/// What an objective says of itself, and the list of it, do not contradict each other.
+#[test]
+fn an_objective_is_listed_with_the_fidelity_that_it_names() {
+    for method in methods().filter(|method| method.kind == "objective") {
+        assert!(!method.deviations.is_empty(), "{} does not say how it is known", method.name);
+        let words = ["reference", "equations", "reconstructed"];
+        if let Some(named) = words.into_iter().find(|word| method.deviations.starts_with(word)) {
+            assert_eq!(method.fidelity, named, "{}: {}", method.name, method.deviations);
+        }
+    }
+}
+
 /// The names are those of the index of methods, where it is at hand.
 #[test]
 fn the_names_are_those_of_the_index() {

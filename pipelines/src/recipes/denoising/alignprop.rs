@@ -41,7 +41,7 @@ pub const ALIGNPROP: Recipe = Recipe {
     family: "denoising",
     formula: "gradient through steps K, ..., T - 1, K ~ round(N(0.84 T, 0.1 T))",
     fidelity: Fidelity::Equations,
-    deviations: "numbers of steps are shares of the sample's steps, which are the code's at its 50 steps",
+    deviations: "numbers of steps are shares of the sample's steps, which are the code's at its 50 steps; the gradient itself needs the sampler and a differentiable reward, and is the trainer's",
     parameters: &[PARAMETERS],
     plan: |parameters| {
         let operator = FirstGradientStep::of(
