@@ -1,6 +1,6 @@
 //! DQC: targets of a critic of chunks of steps, from which critics of single steps are distilled.
 
-use meed_operators::credit::{Credit, Expr, Running, signal, value, when};
+use meed_operators::credit::{Credit, Expr, Running, STEP, policy, signal, value, when};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
@@ -54,13 +54,14 @@ pub const DQC: Recipe = Recipe {
             when(offset().less(f64::from(h)), value(gamma).power(offset()), gamma.powi(i32::from(h)) * ahead);
         Ok(Credit::new()
             .define("step_goal_offsets", goal().null_if(goal().equals(f64::INFINITY)))
-            .define("step_chunk_targets", target.clamp(0.0, 1.0).null_if(known().negated()))
+            .define("step_chunk_targets", target.clamp(0.0, 1.0).null_if(known().and(policy(STEP)).negated()))
             .into())
     },
     ..REWARD
 };
 
-/// How many policy steps later it is true first, 0 where it is now; infinite where it never is.
+/// How many policy steps later it is true first, 0 where it is now; infinite where it never is, null at other steps.
 fn steps_until(event: Expr) -> Expr {
-    when(event, steps_before(), f64::INFINITY).scan(Running::Min).backward() - steps_before()
+    let until = when(event, steps_before(), f64::INFINITY).scan(Running::Min).backward() - steps_before();
+    until.null_if(policy(STEP).negated())
 }

@@ -84,3 +84,13 @@ fn nothing_is_drawn_without_segments() {
         &[1.5],
     );
 }
+
+#[test]
+fn steps_of_an_environment_have_no_gradient_of_their_own() {
+    let row = json!({
+        "reward": 1.0, "token_mask": [false, true, true, false], "step_ends": [1, 2, 3, 4],
+        "step_kinds": ["observation", "policy", "policy", "observation"],
+    });
+    let given = given("alignprop", json!({ "truncation": "fixed" }), json!([row]));
+    close(&signal(&given, "r0", "step_gradients"), &[f64::NAN, 0.0, 1.0, f64::NAN]);
+}

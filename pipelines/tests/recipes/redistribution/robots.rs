@@ -63,3 +63,12 @@ fn the_potential_is_unknown_from_a_missing_comparison_on() {
         close(&signal(&given, "r0", "step_shaped_rewards")[1..], &[f64::NAN, f64::NAN]);
     }
 }
+
+#[test]
+fn a_chunk_of_sarm_that_ends_in_unknown_progress_weighs_one() {
+    let rows = json!([{ "step_progress": [0.1, 0.2, null] }, { "step_progress": [0.5, 0.5, 0.5] }]);
+    let given = given("sarm", json!({ "ahead": 2 }), rows);
+    close(&signal(&given, "r0", "step_progress_deltas"), &[f64::NAN; 3]);
+    close(&signal(&given, "r0", "step_raw_weights"), &[1.0; 3]);
+    close(&signal(&given, "r1", "step_progress_deltas"), &[0.0; 3]);
+}

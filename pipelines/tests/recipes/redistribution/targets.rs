@@ -97,3 +97,16 @@ fn wsrl_has_no_target_where_a_critic_has_no_value() {
     let result = given("wsrl", json!({}), json!([row]));
     close(&signal(&result, "r0", "step_targets"), &[f64::NAN, 1.99]);
 }
+
+#[test]
+fn dqc_counts_policy_steps_only() {
+    let row = json!({
+        "token_mask": [false, true, false, true, false], "step_ends": [1, 2, 3, 4, 5],
+        "step_kinds": ["observation", "policy", "observation", "policy", "observation"],
+        "step_goal_reached": [false, false, null, true, true], "step_value_logits": [9.0, 0.0, null, 0.0, 9.0],
+    });
+    let result = given("dqc", json!({"h": 2, "gamma": 0.5}), json!([row]));
+    let none = f64::NAN;
+    close(&signal(&result, "r0", "step_goal_offsets"), &[none, 1.0, none, 0.0, none]);
+    close(&signal(&result, "r0", "step_chunk_targets"), &[none, 0.5, none, 1.0, none]);
+}
