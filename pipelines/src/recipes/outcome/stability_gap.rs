@@ -53,7 +53,7 @@ pub const STABILITY_GAP: Recipe = Recipe {
         let quality = || when(original(), 0.0, where_used(signal("quality")));
         let part = members(quality(), batch()).over(of(new())) * parameters.number("share")?;
         // A whole number may come out a little too great, or too small.
-        let wanted = (part - 1e-9).ceil();
+        let wanted = (part - 1e-9).ceil().max(0.0);
         let best = rank(quality(), batch(), false).over(of(new())).less(signal("wanted"));
         let mixed = (signal("wanted") * ratio / (1.0 - ratio) + 1e-9).floor();
         let first = rank(value(0.0).spread(ROLLOUT), batch(), true).over(of(original())).less(mixed);
