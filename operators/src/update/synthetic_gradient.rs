@@ -86,7 +86,8 @@ impl SyntheticGradient {
     }
 
     fn same_size(&self, vector: &[f64]) -> Result<()> {
-        if vector.len() == self.weights.len() {
+        let mut sizes = self.weights.iter().map(Vec::len).chain([self.weights.len()]);
+        if sizes.all(|size| size == vector.len()) {
             return Ok(());
         }
         Err(Error::usage(
@@ -115,5 +116,7 @@ mod tests {
         assert!((synthetic.loss(&hidden, &target).unwrap() - 0.002).abs() < 1e-12);
         assert!(close(&synthetic.gradient(&hidden, &target, 1).unwrap(), [-0.08, -0.04]));
         assert!(synthetic.predict(&[1.0]).is_err());
+        let ragged = SyntheticGradient::with_weights(vec![vec![0.1, 0.0], vec![0.2]], 0.1);
+        assert!(ragged.predict(&hidden).is_err());
     }
 }

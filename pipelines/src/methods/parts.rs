@@ -87,10 +87,11 @@ impl Part {
 pub const PARTS: &[Part] = &[
     part("ac_flow", Objective, "ac_flow"),
     objective("aft", "aft", Reconstructed),
-    objective("basereward", "basereward", Equations),
     part("alignprop", Function, "meed::operators::objectives::denoising::Truncation"),
     part("alignprop", Function, "meed::operators::objectives::denoising::truncated_gradient"),
     part("b2_diffurl", Schedule, "meed::operators::objectives::denoising::trained_last"),
+    part("barfi", Update, "meed::operators::update::implicit_gradient"),
+    objective("basereward", "basereward", Equations),
     part("branch_grpo", Objective, "branch_grpo"),
     part("branch_grpo", Sampling, "meed::operators::objectives::denoising::branch_noise"),
     part("ca_survey", Metric, "meed::pipelines::metrics::critical_steps").known(
@@ -124,7 +125,7 @@ pub const PARTS: &[Part] = &[
         Reference,
         "gradients of several losses, projected where they conflict",
         "AlevLab-dev/GCond, Accumulation-based Stabilization for Large-Scale Multi-Task Learning",
-        "",
+        "buffers are 64-bit, where the program's are bf16; accumulating gradients over micro-steps, and sharing those among losses (stochastic mode), is the trainer's",
     ),
     part("galore", Update, "meed::operators::update::Galore").known(
         Reference,
@@ -145,6 +146,7 @@ pub const PARTS: &[Part] = &[
     part("implicit_prm", Objective, "implicit_prm"),
     part("istar", Objective, "istar"),
     part("knapsack_rl", Sampling, "meed::operators::sample::strategy::Knapsack"),
+    part("lare", Objective, "lare"),
     part("light_if", Objective, "light_if_sft"),
     part("light_if", Objective, "light_if_tea"),
     part("linear_decay_refined", Schedule, "meed::operators::update::Decay::LinearDecayRefined").known(
@@ -155,6 +157,8 @@ pub const PARTS: &[Part] = &[
     ),
     objective("minirl", "minirl", Equations),
     objective("mm_rlhf", "mm_rlhf", Reference),
+    part("oni", Objective, "bradley_terry"),
+    part("pit", Objective, "pit"),
     objective("power_dl", "power_dl", Reconstructed),
     part("prime", Objective, "prime"),
     objective("r_to_q", "r_to_q", Equations),
@@ -173,10 +177,10 @@ pub const PARTS: &[Part] = &[
         "",
     ),
     part("rex", Schedule, "meed::operators::update::Decay::Rex").known(
-        Reference,
+        Reconstructed,
         "a rate that falls late, over a budget of updates",
         "Chen et al. 2021, REX, arXiv 2107.04197",
-        "the golden numbers are those of re-implementations; that d = 1/2 is the authors' is general knowledge",
+        "equal to a re-implementation (d = 0.9) by golden numbers; that d = 1/2 is the authors' is general knowledge, and no program of theirs was at hand",
     ),
     objective("rise", "rise", Reference),
     part("sarm", Objective, "sarm"),
@@ -191,7 +195,8 @@ pub const PARTS: &[Part] = &[
     part("spa_rl", Objective, "spa_rl"),
     objective("specs", "specs", Equations),
     part("srum", Objective, "srum"),
-    objective("steporlm", "steporlm", Equations),
+    objective("steporlm", "steporlm", Reconstructed),
+    part("sweet_rl", Objective, "sweet_rl"),
     objective("t_reg", "t_reg", Equations),
     part("tempflow_grpo", Objective, "tempflow_grpo"),
     objective("tgdpo", "tgdpo", Reference),
@@ -203,4 +208,5 @@ pub const PARTS: &[Part] = &[
         "WildBench, arXiv 2406.04770; allenai/WildBench",
         "",
     ),
+    part("wsrl", Schedule, "meed::operators::update::WarmStart"),
 ];

@@ -42,7 +42,13 @@ impl NamedObjective {
     /// What is known of its source, and where it deviates from it, as a recipe's `fidelity`; empty where
     /// nothing is said.
     pub fn fidelity(&self) -> &'static str {
-        let known = [recipes::FIDELITY, preference::FIDELITY, judges::FIDELITY, denoising::FIDELITY];
+        let known = [
+            policy::FIDELITY,
+            recipes::FIDELITY,
+            preference::FIDELITY,
+            judges::FIDELITY,
+            denoising::FIDELITY,
+        ];
         let mut texts = known.into_iter().flatten();
         texts.find(|(name, _)| *name == self.name).map_or("", |(_, fidelity)| *fidelity)
     }

@@ -1,7 +1,7 @@
 //! What recipes of shaped rewards share: complete reductions of scores, and the credit that follows.
 
 use meed_operators::Result;
-use meed_operators::credit::{Credit, Expr, ROLLOUT, Reduction, signal, value};
+use meed_operators::credit::{Credit, Expr, Level, ROLLOUT, Reduction, signal, value};
 
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::{GROUP, group_advantage};
@@ -37,12 +37,17 @@ pub fn complete(x: Expr, reduction: Reduction, empty: Option<f64>) -> Expr {
         None => reduced,
     };
     // Under `null_if` a null list would not leave the rollout out, but pass for an empty one.
-    reduced + value(0.0).null_if(any_null(x))
+    reduced + all_known(x, ROLLOUT)
 }
 
 /// True where one of a rollout's items is null.
 pub fn any_null(x: Expr) -> Expr {
     x.is_null().reduce(ROLLOUT, Reduction::Any).empty(0.0)
+}
+
+/// 0 where every item of the level's element has a value, else null: a term of sums that nothing may be missing from.
+pub fn all_known(x: Expr, level: Level) -> Expr {
+    value(0.0).null_if(x.is_null().reduce(level, Reduction::Any).empty(0.0))
 }
 
 /// `sum_c weight_c * column_c`. A column of weight 0 is not read.

@@ -63,8 +63,18 @@ pub fn acting(level: Level) -> Members {
     trainable().only(mask().reduce(level, Reduction::Any).empty(0.0))
 }
 
-/// A column whose null has a meaning where the recipe does not look at it. Elsewhere what is made of it is null.
-pub fn may_be_null(column: Expr) -> Expr {
+/// True at the policy steps with a null in this value at or before them.
+pub fn unknown_by(x: Expr) -> Expr {
+    indicator(x.is_null()).scan(Running::Sum).greater(0.0)
+}
+
+/// True at the policy steps with a null in this value at or after them.
+pub fn unknown_ahead(x: Expr) -> Expr {
+    indicator(x.is_null()).scan(Running::Sum).backward().greater(0.0)
+}
+
+/// A column of which a null leaves a rollout out only where it is used, such as in one branch of `when`.
+pub fn where_used(column: Expr) -> Expr {
     column.null_if(truth().negated())
 }
 

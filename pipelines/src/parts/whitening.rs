@@ -25,6 +25,18 @@ pub const WHITENING: &[Parameter] = &[
     parameter("whiten_skipped_below", "0", "batches with fewer trainable tokens are left as they are"),
 ];
 
+/// The parameters [`WHITENING`] with another default of what is added to the variance.
+pub const fn whitening_with(eps_var: &'static str) -> [Parameter; WHITENING.len()] {
+    let mut all = [WHITENING[0]; WHITENING.len()];
+    let mut i = 1;
+    while i < all.len() {
+        all[i] = WHITENING[i];
+        i += 1;
+    }
+    all[1].default = eps_var;
+    all
+}
+
 /// Whether and over what advantages are whitened, by default not.
 pub const WHITEN_OFF: Parameter = parameter(
     "whiten",

@@ -48,6 +48,8 @@ const NULL_RULES: &[(&str, &str, &str)] = &[
     ),
     ("oreal", "reward", "a rollout without a reward counts as incorrect, as in the reference"),
     ("pbsd", "token_privileged_logprobs", "without a verified answer it is GRPO"),
+    ("prs", "answer_quality", "not read of an answer whose format is wrong"),
+    ("prs", "format_ok", "not read of a rollout with a call that cannot be parsed"),
     ("qwenlong_l1", "rule_score", "one verdict that the answer is right decides without the other"),
     ("r3_rag", "step_relevance", "null for the step that answers"),
     ("r3l", "parent_rollout_id", "null of a base, which is its own parent"),

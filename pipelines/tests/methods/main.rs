@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use meed_pipelines::methods;
+use meed_pipelines::objectives::objectives;
+use meed_pipelines::{methods, recipes};
 
 /// The names, one a line.
 const NAMES: &str = include_str!("names.txt");
@@ -22,6 +23,28 @@ fn every_method_is_listed_once_with_its_kind_and_fidelity() {
         assert!(!method.title.is_empty() && !method.citation.is_empty(), "{}", method.name);
         let explained = method.fidelity != "reconstructed" || !method.deviations.is_empty();
         assert!(explained, "{} is reconstructed and does not say what is guessed", method.name);
+    }
+}
+
+/// What an objective says of itself, and the list of it, do not contradict each other.
+#[test]
+fn an_objective_is_listed_with_the_fidelity_that_it_names() {
+    for method in methods().filter(|method| method.kind == "objective") {
+        assert!(!method.deviations.is_empty(), "{} does not say how it is known", method.name);
+        let words = ["reference", "equations", "reconstructed"];
+        if let Some(named) = words.into_iter().find(|word| method.deviations.starts_with(word)) {
+            assert_eq!(method.fidelity, named, "{}: {}", method.name, method.deviations);
+        }
+    }
+}
+
+/// An objective that is named after a method is found by it: what its recipe is trained with, or a piece.
+#[test]
+fn every_objective_of_a_method_is_found_by_the_method() {
+    for method in methods().filter(|method| objectives().any(|objective| objective.name == method.name)) {
+        let of_recipe = recipes().find(|recipe| recipe.name == method.name).map(|recipe| recipe.objective.0);
+        let is_part = method.parts.iter().any(|part| part.name == method.name);
+        assert!(is_part || of_recipe == Some(method.name), "{}", method.name);
     }
 }
 

@@ -117,7 +117,9 @@ fn descore_has_the_numbers_of_its_section() {
     let descore = objective("descore", &[]);
     assert!((loss(descore.as_ref(), &judged(1.0)).value - 0.002771776).abs() < 1e-9);
     assert!(loss(descore.as_ref(), &judged(-1.0)).value > 0.002771776);
-    assert_eq!(loss(descore.as_ref(), &judged(0.0)).value, 0.0);
+    for skipped in [0.0, f64::NAN] {
+        assert_eq!(loss(descore.as_ref(), &judged(skipped)).value, 0.0);
+    }
 }
 
 #[test]

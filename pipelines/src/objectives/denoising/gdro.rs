@@ -41,7 +41,7 @@ pub const GDRO: NamedObjective = NamedObjective {
 
 /// See [`super::FIDELITY`].
 pub const FIDELITY: &str = "equations: the paper's, with the mean over groups. Groups of equal rewards stay, and \
-    pull their scores together";
+    pull their scores together; of equal rewards the first in the batch ranks higher";
 
 struct Gdro {
     beta: f64,

@@ -29,6 +29,10 @@ pub const MINIRL: NamedObjective = NamedObjective {
     },
 };
 
+/// See [`super::FIDELITY`].
+pub const FIDELITY: &str = "equations: read second-hand. Replaying the routing of experts (R2, R3) is not part of it; \
+    the advantage without a deviation is that of grpo with scale=none";
+
 #[cfg(test)]
 mod tests {
     use meed_operators::objectives::Columns;

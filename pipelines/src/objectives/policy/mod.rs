@@ -33,6 +33,9 @@ mod vespo;
 
 use super::NamedObjective;
 
+/// What is known of the source of those that stand for a method, and where they deviate.
+pub const FIDELITY: &[(&str, &str)] = &[("minirl", minirl::FIDELITY), ("real", real::FIDELITY)];
+
 /// In alphabetical order.
 pub const POLICY: &[&NamedObjective] = &[
     &calibrated_is::CALIBRATED_IS,

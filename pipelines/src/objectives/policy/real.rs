@@ -27,3 +27,6 @@ pub const REAL: NamedObjective = NamedObjective {
         Ok(Box::new(Real { form, tau: parameters.number("tau")? }))
     },
 };
+
+/// See [`super::FIDELITY`].
+pub const FIDELITY: &str = "as the code; groups need not be of equal size";

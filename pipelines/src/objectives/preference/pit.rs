@@ -50,11 +50,13 @@ fn loss(columns: &Columns) -> Result<Loss> {
     let mut slopes = vec![vec![0.0; pairs]; GAPS.len()];
     let mut orders = vec![0.0; ORDERS.len()];
     for (order, &(greater, lesser)) in ORDERS.iter().enumerate() {
-        let difference = |pair: usize| gaps[greater][pair] - gaps[lesser][pair];
-        orders[order] = share * exact((0..pairs).map(|pair| -log_sigmoid(difference(pair))));
-        let falls: Vec<f64> = (0..pairs).map(|pair| share * logistic(-difference(pair))).collect();
-        slopes[greater].iter_mut().zip(&falls).for_each(|(slope, fall)| *slope -= fall);
-        slopes[lesser].iter_mut().zip(&falls).for_each(|(slope, fall)| *slope += fall);
+        let differences: Vec<f64> = gaps[greater].iter().zip(gaps[lesser]).map(|(a, b)| a - b).collect();
+        orders[order] = share * exact(differences.iter().map(|x| -log_sigmoid(*x)));
+        for (pair, x) in differences.iter().enumerate() {
+            let slope = share * logistic(-x);
+            slopes[greater][pair] -= slope;
+            slopes[lesser][pair] += slope;
+        }
     }
     loss.value = orders.iter().sum();
     loss.part("pairs", pairs as f64);

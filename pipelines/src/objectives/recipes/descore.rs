@@ -11,7 +11,7 @@ use crate::parameters::{Parameters, parameter};
 
 /// `ppo_clip` plus `bt_weight` times the mean of `-log sigmoid(p (s_1 - s_2))` over rollouts, where a rollout judges a
 /// pair of answers: the signals `first_scores` and `second_scores` are what its head gives them, and `preference` is 1
-/// where the first is preferred, -1 where the second is, and 0 for a tie, which is skipped.
+/// where the first is preferred, -1 where the second is, and 0 for a tie, which is skipped, as is an unknown one (NaN).
 ///
 /// The gradient of the scores is among the signals; with ties only that part is 0.
 pub const DESCORE: NamedObjective = NamedObjective {
@@ -51,8 +51,9 @@ impl Term for PairTerm {
         let (first, second) =
             (columns.rollout_signal("first_scores")?, columns.rollout_signal("second_scores")?);
         let preference = columns.rollout_signal("preference")?;
-        let has =
-            |rollout: usize| preference[rollout] != 0.0 && columns.range(rollout).any(|t| columns.mask[t]);
+        let has = |rollout: usize| {
+            preference[rollout].abs() > 0.0 && columns.range(rollout).any(|t| columns.mask[t])
+        };
         let preferring: Vec<usize> = (0..columns.rollouts()).filter(|&rollout| has(rollout)).collect();
         let share = 1.0 / preferring.len().max(1) as f64;
         let of = |rollout: usize| sigmoid(preference[rollout].signum(), 0.0, first[rollout], second[rollout]);

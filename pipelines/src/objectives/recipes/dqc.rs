@@ -34,8 +34,9 @@ pub const DQC: NamedObjective = NamedObjective {
 };
 
 /// What is guessed or differs.
-pub const FIDELITY: &str = "equations of the released losses; the sum of the three with weight 1 is a guess, and the \
-                            actor, which clones behaviour, is left out";
+pub const FIDELITY: &str = "equations of the released losses; the sum of the three with weight 1 is a guess, each is a \
+                            mean over the steps that have its target, where the code divides that of the distilled \
+                            critic by all steps, and the actor, which clones behaviour, is left out";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Form {

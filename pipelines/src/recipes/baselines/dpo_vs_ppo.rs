@@ -5,7 +5,8 @@ use meed_operators::credit::{Credit, TOKEN, signal, when};
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::dense::{ESTIMATE, estimated};
-use crate::parts::whitening::{WHITEN_ON, WHITENING};
+use crate::parts::steps::where_used;
+use crate::parts::whitening::{WHITEN_ON, whitening_with};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 use crate::recipes::process::inputs::TOKEN_VALUES;
 
@@ -29,22 +30,8 @@ const PARAMETERS: &[Parameter] = &[
     Parameter { default: r#"{"coef": 0.05}"#, ..ESTIMATE[3] },
 ];
 
-/// The defaults of [`WHITENING`], with 1e-6 inside the root.
-const WHITENED: &[Parameter] = &[
-    WHITEN_ON,
-    WHITENING[0],
-    Parameter { default: "1e-6", ..WHITENING[1] },
-    WHITENING[2],
-    WHITENING[3],
-    WHITENING[4],
-    WHITENING[5],
-    WHITENING[6],
-    WHITENING[7],
-    WHITENING[8],
-];
-
 /// `r_t = -0.05 (log p - log p_ref)_t + [t last] score`, `score` the reward model's, or -10 where the response does
-/// not end; `A = GAE(gamma 1, lambda 0.95)`, `returns = A + V`, and `A` whitened over the tokens of the batch, with
+/// not end, scored or not; `A = GAE(gamma 1, lambda 0.95)`, `returns = A + V`, and `A` whitened over the tokens of the batch, with
 /// the unbiased variance and 1e-6 inside the root.
 ///
 /// A batch of one token has no deviation, and no advantage.
@@ -58,9 +45,9 @@ pub const DPO_VS_PPO: Recipe = Recipe {
     fidelity: Fidelity::Equations,
     deviations: "its DPO is the objective dpo",
     inputs: &[INPUTS],
-    parameters: &[PARAMETERS, WHITENED],
+    parameters: &[PARAMETERS, &[WHITEN_ON], &whitening_with("1e-6")],
     plan: |parameters| {
-        let score = parameters.number("gain")? * signal("reward") + parameters.number("bias")?;
+        let score = parameters.number("gain")? * where_used(signal("reward")) + parameters.number("bias")?;
         let score = when(signal("ends_with_eos"), score, parameters.number("unfinished")?);
         let credit = Credit::new().define("score", score);
         Ok(estimated(parameters, credit, signal("score").at_last(TOKEN))?.into())

@@ -21,7 +21,7 @@ const PARAMETERS: &[Parameter] = &[
         "running: mean and deviation of all iterations so far; min_max: of the batch; none",
     ),
     parameter("clip", "1.0", "advantages are clipped at plus and minus this; a guess"),
-    parameter("tau", "1.0", "the weight of a step is exp(tau A); a guess"),
+    parameter("tau", "1.0", "the weight of a step is exp(tau A); a guess, which the objective has too"),
     parameter("eps", "1e-8", "added to the deviation"),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use meed_operators::credit::{Credit, signal};
+use meed_operators::credit::{Credit, STEP, policy, signal};
 use meed_operators::signals::FirstGradientStep;
 
 use crate::parameters::{Parameter, parameter};
@@ -41,7 +41,7 @@ pub const ALIGNPROP: Recipe = Recipe {
     family: "denoising",
     formula: "gradient through steps K, ..., T - 1, K ~ round(N(0.84 T, 0.1 T))",
     fidelity: Fidelity::Equations,
-    deviations: "numbers of steps are shares of the sample's steps, which are the code's at its 50 steps",
+    deviations: "numbers of steps are shares of the sample's steps, which are the code's at its 50 steps; the gradient itself needs the sampler and a differentiable reward, and is the trainer's",
     parameters: &[PARAMETERS],
     plan: |parameters| {
         let operator = FirstGradientStep::of(
@@ -59,9 +59,10 @@ pub const ALIGNPROP: Recipe = Recipe {
             "distance" => scale * (reward - parameters.number("target")?).abs(),
             _ => return Err(parameters.unknown("loss", &["shortfall", "negative", "distance"])),
         };
+        let gradients = indicator(steps_before().at_least(signal("first_gradient_step")));
         let credit = Credit::new()
             .define("gradient_losses", parameters.number("loss_weight")? * loss)
-            .define("step_gradients", indicator(steps_before().at_least(signal("first_gradient_step"))));
+            .define("step_gradients", gradients.null_if(policy(STEP).negated()));
         Ok(Plan { operators: vec![Arc::new(operator)], ..credit.into() })
     },
     ..SELECTION

@@ -2,7 +2,8 @@
 
 use meed_operators::Result;
 use meed_operators::credit::{
-    By, Center, Credit, Expr, Norm, ROLLOUT, STEP, Scale, batch, group, normalize, rank, signal, value,
+    By, Center, Credit, Expr, Norm, ROLLOUT, STEP, Scale, batch, group, members, normalize, rank, signal,
+    value,
 };
 
 use crate::inputs::{Input, Of, input};
@@ -85,6 +86,9 @@ pub const EUPHONIUM: Recipe = Recipe {
             .define("outcome_score", score)
             .define("step_positive_advantages", side(|part| part.max(0.0)))
             .define("step_negative_advantages", side(|part| part.min(0.0)));
+        if !outcome && !parameters.is_null("best_of") {
+            return Err(parameters.unknown("best_of", &["null where no outcome is trained on"]));
+        }
         let kept = best_and_worst(parameters, signal("outcome_score"))?;
         let advantage = signal("step_positive_advantages") + signal("step_negative_advantages");
         Ok(credit.advantage(advantage).weights(drawn_steps(parameters)? * kept).into())
@@ -102,6 +106,6 @@ fn best_and_worst(parameters: &Parameters, score: Expr) -> Result<Expr> {
     let Some(kept) = parameters.optional_number("best_of")? else {
         return Ok(value(1.0));
     };
-    let among = |ascending: bool| rank(score.clone(), batch(), ascending).less((kept / 2.0).floor());
-    Ok(indicator(among(true).or(among(false))))
+    let (place, half) = (rank(score.clone(), batch(), false), (kept / 2.0).floor());
+    Ok(indicator(place.clone().less(half).or(place.at_least(members(score, batch()) - half))))
 }

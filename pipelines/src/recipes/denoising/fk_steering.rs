@@ -39,8 +39,8 @@ const PARAMETERS: &[Parameter] = &[
 /// diff. Weights are at most 1e10, and all 1 where all are 0.
 ///
 /// A group is the particles of one prompt at one step, `reward` that of the clean sample which the particle
-/// predicts. `effective_sample_size = (sum w)^2 / sum w^2`. Who goes on in the place of whom is drawn by
-/// [`resampled`](meed_operators::objectives::denoising::resampled).
+/// predicts. `effective_sample_size = 1 / sum share^2` with `share = w / sum w`. Who goes on in the place of whom is
+/// drawn by [`resampled`](meed_operators::objectives::denoising::resampled).
 pub const FK_STEERING: Recipe = Recipe {
     name: "fk_steering",
     title: "resampling weights of denoising particles",
@@ -48,7 +48,7 @@ pub const FK_STEERING: Recipe = Recipe {
     family: "denoising",
     formula: "w = exp(lambda max(r, r_prev)), resampled by w",
     fidelity: Fidelity::Equations,
-    deviations: "as the code, where adaptive resampling that is skipped loses the step's weights, and the last step of max and add has the running maximum or sum above the product; where all weights are 0 they are equal, as in the text version",
+    deviations: "as the code, where adaptive resampling that is skipped loses the step's weights, and the last step of max and add has the running maximum or sum above the product; where all weights are 0 they are equal, as in the text version, whose potentials that wait for the last step (BON, IS) are not here",
     inputs: &[INPUTS],
     parameters: &[PARAMETERS],
     plan: |parameters| {
@@ -65,7 +65,8 @@ pub const FK_STEERING: Recipe = Recipe {
         };
         let weight = (lambda * exponent).clamp(-700.0, 700.0).exp();
         let weight = if divided { weight / signal("weight_product").or_else(1.0) } else { weight };
-        let (weights, size) = (|| signal("resampling_weights"), || signal("effective_sample_size"));
+        let (weights, share) = (|| signal("resampling_weights"), || signal("resampling_share"));
+        let size = || signal("effective_sample_size");
         let none = || sum(signal("particle_weight"), group()).equals(0.0);
         let uneven = size().less(0.5 * members(weights(), group()));
         let resamples = if parameters.boolean("adaptive")? || last {
@@ -77,12 +78,9 @@ pub const FK_STEERING: Recipe = Recipe {
             .define("particle_reward", carried)
             .define("particle_weight", weight.clamp(0.0, 1e10))
             .define("resampling_weights", when(none(), 1.0, signal("particle_weight")))
-            .define(
-                "effective_sample_size",
-                sum(weights(), group()).square() / sum(weights().square(), group()),
-            )
-            .define("resamples", resamples)
             .define("resampling_share", weights() / sum(weights(), group()))
+            .define("effective_sample_size", 1.0 / sum(share().square(), group()))
+            .define("resamples", resamples)
             .into())
     },
     ..SELECTION

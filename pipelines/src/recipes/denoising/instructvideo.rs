@@ -45,7 +45,8 @@ pub const INSTRUCTVIDEO: Recipe = Recipe {
         let counted = match parameters.text("sampling")? {
             "segments" => {
                 let (segments, seed) = (parameters.small("segments")?, parameters.number("seed")? as u64);
-                (0..segments).map(|s| drawn(s, segments, seed)).reduce(Expr::or).unwrap_or_else(truth)
+                let drawn = (0..segments).map(|s| drawn(s, segments, seed)).reduce(Expr::or);
+                drawn.ok_or_else(|| parameters.unknown("segments", &["a number from 1 on"]))?
             }
             "scored" => truth(),
             _ => return Err(parameters.unknown("sampling", &["segments", "scored"])),

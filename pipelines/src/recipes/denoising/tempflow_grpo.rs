@@ -35,8 +35,8 @@ pub const TEMPFLOW_GRPO: Recipe = Recipe {
     family: "denoising",
     objective: ("tempflow_grpo", &[]),
     formula: "A = (r - mean) / (std + 1e-4), by (seed, step)",
-    fidelity: Fidelity::Reference,
-    deviations: "compared with a program derived from the authors', whose own repository holds no code",
+    fidelity: Fidelity::Equations,
+    deviations: "equal by golden numbers to a program derived from the authors', whose own repository holds no code",
     inputs: &[INPUTS],
     parameters: &[PARAMETERS, FLOW_EPS],
     plan: |parameters| {

@@ -1,13 +1,13 @@
 //! DeepSeek-Prover-V2: the verifier's verdict, and early on whether the proof keeps to its plan.
 
-use meed_operators::credit::{Credit, progress, signal};
+use meed_operators::credit::{Credit, progress, signal, when};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::group::GROUP;
 use crate::parts::shaped::credit_of;
 use crate::parts::stages::staged;
-use crate::parts::steps::{indicator, is_correct};
+use crate::parts::steps::{indicator, is_correct, where_used};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
@@ -48,8 +48,8 @@ pub const DEEPSEEK_PROVER_V2: Recipe = Recipe {
     inputs: &[INPUTS],
     parameters: &[PARAMETERS, GROUP],
     plan: |parameters| {
-        let early = 1.0 - progress(0.0, parameters.number("end")?);
-        let kept = parameters.number("consistency")? * early * signal("planned_lemmas_kept");
+        let weight = parameters.number("consistency")? * (1.0 - progress(0.0, parameters.number("end")?));
+        let kept = when(weight.clone().differs(0.0), weight * where_used(signal("planned_lemmas_kept")), 0.0);
         let credit = staged(parameters, Credit::new(), "whole_from", signal("is_whole_theorem"))?;
         Ok(credit_of(parameters, credit, indicator(is_correct()) + kept)?.into())
     },

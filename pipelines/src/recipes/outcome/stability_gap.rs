@@ -1,16 +1,19 @@
 //! Mitigating the stability gap: several epochs over the best part of the data, mixed with what came before.
 
-use meed_operators::credit::{Credit, batch, if_present, members, rank, signal, trainable, value, when};
+use meed_operators::credit::{
+    Credit, ROLLOUT, batch, if_present, members, rank, signal, trainable, value, when,
+};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
+use crate::parts::steps::where_used;
 use crate::recipe::{Fidelity, Recipe, SELECTION};
 
 const INPUTS: &[Input] = &[
     input(
         "quality",
         Of::Number,
-        "quality of the row, the higher the better",
+        "quality of the row, the higher the better; read of new rows only",
         "a judge of quality, or an import",
     ),
     input(
@@ -47,11 +50,13 @@ pub const STABILITY_GAP: Recipe = Recipe {
         if !(0.0..1.0).contains(&ratio) {
             return Err(parameters.unknown("original_ratio", &["a number in 0..1"]));
         }
-        let wanted =
-            (members(signal("quality"), batch()).over(of(new())) * parameters.number("share")?).ceil();
-        let best = rank(signal("quality"), batch(), false).over(of(new())).less(signal("wanted"));
-        let mixed = (signal("wanted") * ratio / (1.0 - ratio)).floor();
-        let first = rank(signal("quality") * 0.0, batch(), true).over(of(original())).less(mixed);
+        let quality = || when(original(), 0.0, where_used(signal("quality")));
+        let part = members(quality(), batch()).over(of(new())) * parameters.number("share")?;
+        // A whole number may come out a little too great, or too small.
+        let wanted = (part - 1e-9).ceil().max(0.0);
+        let best = rank(quality(), batch(), false).over(of(new())).less(signal("wanted"));
+        let mixed = (signal("wanted") * ratio / (1.0 - ratio) + 1e-9).floor();
+        let first = rank(value(0.0).spread(ROLLOUT), batch(), true).over(of(original())).less(mixed);
         let taken = when(original(), first, best);
         Ok(Credit::new()
             .define("is_original", if_present(signal("from_original").equals(1.0), value(1.0).equals(0.0)))

@@ -6,6 +6,7 @@ use super::inputs::STEP_REWARDS;
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::shaped::weighted_sum;
+use crate::parts::steps::unknown_ahead;
 use crate::recipe::{Fidelity, REWARD, Recipe};
 
 const INPUTS: &[Input] = &[
@@ -33,8 +34,9 @@ const PARAMETERS: &[Parameter] = &[
 
 /// BARFI's inner objective: `r_phi = phi_1(s, a) + phi_2 r_p + phi_3 r_aux` with the discount `gamma_phi`.
 ///
-/// `step_inner_returns` are its returns. The outer loop moves the weights by `dJ/dphi = -(dJ/dtheta) H^-1 A`, which
-/// `meed_operators::update::implicit_gradient` computes by a Neumann series from products with the inner Hessian.
+/// `step_inner_returns` are its returns, null where a later reward is. The outer loop moves the weights by
+/// `dJ/dphi = -(dJ/dtheta) H^-1 A`, which `meed_operators::update::implicit_gradient` computes by a Neumann series from
+/// products with the inner Hessian.
 pub const BARFI: Recipe = Recipe {
     name: "barfi",
     title: "primary and auxiliary step rewards combined with learned weights",
@@ -46,18 +48,18 @@ pub const BARFI: Recipe = Recipe {
     inputs: &[INPUTS],
     parameters: &[PARAMETERS],
     plan: |parameters| {
-        let weights = parameters.numbers("weights")?.filter(|weights| weights.len() == COLUMNS.len());
+        let weights = parameters.numbers("weights")?;
+        let weights =
+            weights.filter(|weights| weights.len() == COLUMNS.len() && weights.iter().any(|x| *x != 0.0));
         let Some(weights) = weights else {
-            return Err(parameters.unknown("weights", &["[learned, primary, auxiliary]"]));
+            return Err(parameters.unknown("weights", &["[learned, primary, auxiliary], not all 0"]));
         };
-        let shaped = weighted_sum(&COLUMNS, &weights);
+        let combined = || signal("step_combined_rewards");
+        let returns = return_to_go(combined(), parameters.number("gamma")?);
         Ok(Credit::new()
-            .define("step_combined_rewards", shaped)
-            .define(
-                "step_inner_returns",
-                return_to_go(signal("step_combined_rewards"), parameters.number("gamma")?),
-            )
-            .define("step_shaped_rewards", signal("step_combined_rewards"))
+            .define("step_combined_rewards", weighted_sum(&COLUMNS, &weights))
+            .define("step_inner_returns", returns.null_if(unknown_ahead(combined())))
+            .define("step_shaped_rewards", combined())
             .into())
     },
     ..REWARD

@@ -7,7 +7,7 @@ use meed_operators::signals::{GatherSignals, ReturnDecomposition};
 
 use crate::inputs::{Input, Of, input, pairs};
 use crate::parameters::{Parameter, parameter};
-use crate::parts::shaped::complete;
+use crate::parts::shaped::{all_known, complete};
 use crate::parts::steps::policy_steps;
 use crate::recipe::{Fidelity, Plan, REWARD, Recipe};
 
@@ -60,7 +60,10 @@ pub const LARE: Recipe = Recipe {
         let mut gathers: Vec<Arc<dyn GatherSignals>> = Vec::new();
         let rewards = match parameters.text("decoder")? {
             "given" => signal("step_proxy_rewards"),
-            "agents" => signal("step_agent_proxy_rewards").reduce(STEP, Reduction::Sum),
+            "agents" => {
+                let of_agents = || signal("step_agent_proxy_rewards");
+                of_agents().reduce(STEP, Reduction::Sum) + all_known(of_agents(), STEP)
+            }
             "linear" => {
                 gathers.push(Arc::new(ReturnDecomposition {
                     factors: "step_factor_values".into(),

@@ -6,6 +6,7 @@ use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
 use crate::parts::group::GROUP;
 use crate::parts::shaped::credit_of;
+use crate::parts::steps::where_used;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
@@ -27,7 +28,8 @@ const INPUTS: &[Input] = &[
 const PARAMETERS: &[Parameter] =
     &[parameter("weights", "[0.1, 0.1, 0.8]", "of a parsed call, the format, and the answer's quality")];
 
-/// PRS: `r = w1 parsed + w2 parsed format + w3 parsed format quality`; then GRPO.
+/// PRS: `r = w1 parsed + w2 parsed format + w3 parsed format quality`; then GRPO. What comes after a stage that is not
+/// passed need not be known.
 pub const PRS: Recipe = Recipe {
     name: "prs",
     title: "rewards in stages: parsed call, format, quality of the answer",
@@ -43,7 +45,8 @@ pub const PRS: Recipe = Recipe {
         let Some(&[parsed, format, quality]) = weights.as_deref() else {
             return Err(parameters.unknown("weights", &["[call, format, quality]"]));
         };
-        let answered = when(signal("format_ok"), format + quality * signal("answer_quality"), 0.0);
+        let of = |column: &str| where_used(signal(column));
+        let answered = when(of("format_ok"), format + quality * of("answer_quality"), 0.0);
         let staged = when(signal("call_parsed"), parsed + answered, 0.0);
         Ok(credit_of(parameters, Credit::new(), staged)?.into())
     },

@@ -4,7 +4,7 @@ use meed_operators::credit::{Credit, Expr, signal, value};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
-use crate::parts::steps::indicator;
+use crate::parts::steps::{indicator, unknown_by};
 use crate::recipe::{Fidelity, REWARD, Recipe};
 
 const INPUTS: &[Input] = &[
@@ -46,7 +46,7 @@ const PARAMETERS: &[Parameter] = &[
 /// it to that of the state before, the forward one is the hop from the first frame, the backward one 1 plus that
 /// from the goal. `fused` is their mean; `consistent` moves half of `w = exp(-alpha D^2)` of the way to the mean of
 /// the last two and the hop, with `D` their difference over that mean. The first state has potential 0. All are
-/// linear in the potential before, and so recurrences.
+/// linear in the potential before, and so recurrences: from a step without a comparison on, none is known.
 pub const ROBO_DOPAMINE: Recipe = Recipe {
     name: "robo_dopamine",
     title: "step rewards as differences of a potential from comparisons of frames",
@@ -79,7 +79,7 @@ pub const ROBO_DOPAMINE: Recipe = Recipe {
         let reached = after().at_least(1.0 - parameters.number("delta")?);
         let before = after().shift(1, Some(value(0.0)));
         Ok(Credit::new()
-            .define("step_potentials", gain.recur(factor).forward())
+            .define("step_potentials", gain.clone().recur(factor).forward().null_if(unknown_by(gain)))
             .define("step_shaped_rewards", indicator(reached) + gamma * after() - before)
             .into())
     },

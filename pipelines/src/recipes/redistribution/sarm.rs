@@ -1,9 +1,12 @@
 //! SARM: weights of imitation from the progress that each step made.
 
-use meed_operators::credit::{Credit, ROLLOUT, Reduction, batch, mean, members, signal, std, sum, when};
+use meed_operators::credit::{
+    Credit, ROLLOUT, Reduction, batch, mean, members, signal, std, sum, value, when,
+};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
+use crate::parts::steps::is_last_step;
 use crate::recipe::{Fidelity, Recipe, SELECTION};
 
 const INPUTS: &[Input] = &[input(
@@ -38,7 +41,9 @@ pub const SARM: Recipe = Recipe {
     plan: |parameters| {
         let (progress, delta) = (|| signal("step_progress"), || signal("step_progress_deltas"));
         let ahead = i64::from(parameters.small("ahead")?);
-        let end = progress().reduce(ROLLOUT, Reduction::Last);
+        // Of the last step alone: where it is not known, it is not that of a step before.
+        let end =
+            (progress() + value(0.0).null_if(is_last_step().negated())).reduce(ROLLOUT, Reduction::Last);
         let (mu, sigma) = (mean(delta(), batch()).max(0.0), std(delta(), batch(), 0).max(1e-6));
         let soft = (delta() - (mu - 2.0 * sigma.clone())) / (4.0 * sigma + 1e-6);
         let between = when(delta().less(0.0), 0.0, soft.clamp(0.0, 1.0));

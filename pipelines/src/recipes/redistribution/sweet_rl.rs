@@ -1,6 +1,6 @@
 //! SWEET-RL: candidates of a turn ranked by a critic that sees what the policy does not, for pairs of DPO.
 
-use meed_operators::credit::{Credit, Expr, Reduction, STEP, group, members, rank, signal};
+use meed_operators::credit::{Credit, Reduction, STEP, group, maximum, members, minimum, rank, signal};
 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, parameter};
@@ -31,8 +31,9 @@ const PARAMETERS: &[Parameter] =
 /// half is chosen and the worst half rejected.
 ///
 /// A step is a turn of the policy, and candidates of one turn are steps with equal `step_states` in the group.
-/// Ties go to the first in canonical order; a turn with one candidate has no pair. The critic is trained by a
-/// Bradley-Terry loss on the sum of `A` over the turns of preferred and rejected rollouts.
+/// Of equal candidates the first is the better one; a turn whose candidates are all equal, or that has only one, has
+/// no pair. The critic is trained by a Bradley-Terry loss on the sum of `A` over the turns of preferred and rejected
+/// rollouts.
 pub const SWEET_RL: Recipe = Recipe {
     name: "sweet_rl",
     title: "candidates of a turn chosen and rejected by a critic with hidden information",
@@ -46,15 +47,20 @@ pub const SWEET_RL: Recipe = Recipe {
     parameters: &[PARAMETERS],
     plan: |parameters| {
         let share = parameters.number("share")?;
+        if !(0.0..=0.5).contains(&share) {
+            return Err(parameters.unknown("share", &["a number in 0..0.5"]));
+        }
         let turn = || group().and(signal("step_states"));
         let advantage = || signal("step_critic_advantages");
-        let kept = (members(advantage(), turn()) * share).floor();
-        let among = |ascending: bool| -> Expr { rank(advantage(), turn(), ascending).less(kept.clone()) };
+        let count = || members(advantage(), turn());
+        let kept = || (count() * share).floor();
+        let place = || rank(advantage(), turn(), false);
+        let differ = || maximum(advantage(), turn()).greater(minimum(advantage(), turn()));
         let log_ratio = signal("token_critic_logprobs") - signal("token_critic_ref_logprobs");
         Ok(Credit::new()
             .define("step_critic_advantages", log_ratio.reduce(STEP, Reduction::Mean))
-            .define("step_rejected", among(true))
-            .define("step_chosen", among(false))
+            .define("step_chosen", place().less(kept()).and(differ()))
+            .define("step_rejected", place().at_least(count() - kept()).and(differ()))
             .into())
     },
     ..SELECTION

@@ -7,6 +7,7 @@ use meed_operators::credit::{
 use super::inputs::STEP_REWARDS;
 use crate::inputs::{Input, Of, input, pairs};
 use crate::parameters::{Parameter, parameter};
+use crate::parts::shaped::all_known;
 use crate::recipe::{Fidelity, REWARD, Recipe};
 
 const INPUTS: &[Input] = &[
@@ -41,8 +42,9 @@ const PARAMETERS: &[Parameter] = &[
 /// WSRL: `y = r + gamma (1 - done) (min_{i in subset} Q_i(s', a') - alpha log pi(a'|s'))`, and `updates_enabled` from
 /// iteration `warm_up` on.
 ///
-/// The subset is drawn anew for each step, as a function of seed, iteration, rollout and position. Its schedule in
-/// steps of the environment, with several updates for each, is `meed_operators::update::WarmStart`.
+/// The subset is drawn anew for each step, as a function of seed, iteration, rollout and position; a step for which one
+/// of the critics has no value has no target. Its schedule in steps of the environment, with several updates for each,
+/// is `meed_operators::update::WarmStart`.
 pub const WSRL: Recipe = Recipe {
     name: "wsrl",
     title: "frozen warm-up rollouts, then entropy-regularised targets of a random subset of critics",
@@ -59,13 +61,13 @@ pub const WSRL: Recipe = Recipe {
         let warm_up = parameters.number("warm_up")?;
         let drawn = random(Level::pair(&STEP, "critic"), seed);
         let drawn = rank(drawn, rollout().and(index(STEP)), true).less(parameters.number("subset")?);
-        let least =
-            signal("step_critic_next_values").reduce(STEP, Reduction::Min).over(trainable().only(drawn));
+        let critics = || signal("step_critic_next_values");
+        let least = critics().reduce(STEP, Reduction::Min).over(trainable().only(drawn));
         let entropy = parameters.number("alpha")? * signal("step_next_logprobs");
         let next = parameters.number("gamma")? * (signal("step_least_values") - entropy);
         Ok(Credit::new()
             .define("updates_enabled", progress(warm_up - 1.0, warm_up).at_least(1.0))
-            .define("step_least_values", least)
+            .define("step_least_values", least + all_known(critics(), STEP))
             .define("step_targets", signal("step_rewards") + when(signal("step_dones"), 0.0, next))
             .into())
     },

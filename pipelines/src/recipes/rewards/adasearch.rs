@@ -7,7 +7,7 @@ use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::{GROUP, advantage_among};
 use crate::parts::shaped::credit_of;
-use crate::parts::steps::{indicator, may_be_null, truth};
+use crate::parts::steps::{indicator, truth, where_used};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
@@ -78,7 +78,7 @@ pub const ADASEARCH: Recipe = Recipe {
 fn decision(parameters: &Parameters) -> Result<Credit> {
     let suffices = signal("parametric_pass_rate").at_least(parameters.number("threshold")?);
     let (abstains, known) =
-        (|| may_be_null(signal("decided_search")).negated(), || signal("knowledge_suffices"));
+        (|| where_used(signal("decided_search")).negated(), || signal("knowledge_suffices"));
     let right = abstains().equals(known());
     let format = if_present(signal("format_ok"), truth());
     let count = |condition: Expr| sum(indicator(condition), batch());

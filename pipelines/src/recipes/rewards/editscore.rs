@@ -63,7 +63,7 @@ pub const EDITSCORE: Recipe = Recipe {
     objective: ("ppo_clip", &[("clip_low", "1e-4"), ("clip_high", "1e-4")]),
     formula: "O = mean over passes of sqrt(min(SC) * min(PQ)); A = clamp((O - mean) / (std + 1e-8))",
     fidelity: Fidelity::Equations,
-    deviations: "a sub-score outside the range counts as its middle, 5 of 10; outside=released gives the 12.5 of the code",
+    deviations: "a sub-score outside the range counts as its middle, 5 of 10; outside=released gives the 12.5 of the code; a position is a denoising step, whose log-probability is the mean over image tokens on import",
     inputs: &[INPUTS],
     parameters: &[PARAMETERS, &group_with("0", "1e-8")],
     plan: |parameters| {

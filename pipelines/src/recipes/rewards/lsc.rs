@@ -52,8 +52,8 @@ pub const LSC: Recipe = Recipe {
     citation: "Wang et al. 2024, arXiv 2402.00742",
     family: "rewards",
     formula: "r = sum_k log sigmoid(r_k - r_ref,k)",
-    fidelity: Fidelity::Equations,
-    deviations: "the paper maximises E[r] by PPO: the advantage here is GRPO's, baseline=none gives r itself; guessed: linear interpolation of the quantile",
+    fidelity: Fidelity::Reconstructed,
+    deviations: "the equations are from memory of the paper; the paper maximises E[r] by PPO: the advantage here is GRPO's, baseline=none gives r itself; guessed: linear interpolation of the quantile",
     inputs: &[INPUTS],
     parameters: &[PARAMETERS, BASELINE, GROUP],
     plan: |parameters| {

@@ -7,7 +7,7 @@ use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::group::GROUP;
 use crate::parts::shaped::{credit_of, weighted_sum};
-use crate::parts::steps::may_be_null;
+use crate::parts::steps::where_used;
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
 const INPUTS: &[Input] = &[
@@ -49,8 +49,7 @@ pub const MED_R3: Recipe = Recipe {
             },
             Some(&[second, third]) => {
                 let before = |iteration: f64| signal("iteration").less(iteration);
-                let [first, retrieval, joint] =
-                    stages.map(|stage| scores(parameters, stage).map(may_be_null));
+                let [first, retrieval, joint] = stages.map(|stage| scores(parameters, stage).map(where_used));
                 when(before(second), first?, when(before(third), retrieval?, joint?))
             }
             Some(_) => return Err(parameters.unknown("schedule", &["[second, third]"])),

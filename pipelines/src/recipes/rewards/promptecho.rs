@@ -28,7 +28,7 @@ pub const PROMPTECHO: Recipe = Recipe {
     family: "rewards",
     formula: "R = mean_j log p(y_j | result, query, y_<j); A = R - mean_group(R)",
     fidelity: Fidelity::Equations,
-    deviations: "",
+    deviations: "the authors train by AWM too, an objective that is not here",
     inputs: &[INPUTS],
     parameters: &[BASELINE, CENTRED],
     plan: |parameters| {

@@ -35,7 +35,7 @@ pub const REWARDDANCE: Recipe = Recipe {
     family: "rewards",
     formula: "r = exp(l_yes) / (exp(l_yes) + exp(l_no))",
     fidelity: Fidelity::Equations,
-    deviations: "one order of the two results, as in the paper; the paper's update differentiates through the judge, and its search at test time is no credit",
+    deviations: "one order of the two results, as in the paper; its pointwise variant (Bradley-Terry on the probability, with a small cross-entropy) is not here; the paper's update differentiates through the judge, and its search at test time is no credit",
     inputs: &[INPUTS],
     parameters: &[PARAMETERS],
     plan: |parameters| {
@@ -47,10 +47,11 @@ pub const REWARDDANCE: Recipe = Recipe {
             "others" => {
                 let won = (signal("rival_yes_logits") - signal("rival_no_logits")).sigmoid().greater(0.5);
                 let best = rank(signal("wins"), group(), false).equals(0.0);
+                let rivals = || count(Level::from("rival"));
                 credit
                     .define("wins", complete(indicator(won), Reduction::Sum, Some(0.0)))
                     .define("is_reference", best)
-                    .define("shaped_reward", signal("wins") / count(Level::from("rival")).max(1.0))
+                    .define("shaped_reward", signal("wins") / rivals().null_if(rivals().equals(0.0)))
             }
             _ => return Err(parameters.unknown("against", &["reference", "others"])),
         }

@@ -6,7 +6,7 @@ use meed_operators::credit::{Expr, ROLLOUT, Reduction, STEP, TOKEN, if_present, 
 use crate::inputs::{Input, Of, input};
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::dense::{ESTIMATE, estimated_inside};
-use crate::parts::steps::{is_correct, is_last_step, judged, may_be_null, step_ends, truth};
+use crate::parts::steps::{is_correct, is_last_step, judged, step_ends, truth, where_used};
 use crate::parts::whitening::{WHITEN_ON, WHITENING};
 use crate::recipe::{ADVANTAGE, Fidelity, Recipe};
 
@@ -67,7 +67,8 @@ pub const R3_RAG: Recipe = Recipe {
 
 fn step_rewards(parameters: &Parameters) -> Result<Expr> {
     let number = |name: &str| parameters.number(name);
-    let relevance = || may_be_null(signal("step_relevance"));
+    // A null has a meaning here, at the step that answers; elsewhere it makes the reward null.
+    let relevance = || where_used(signal("step_relevance"));
     let keeps_format = || if_present(signal("step_format_ok"), truth().spread(STEP));
     let broken = keeps_format().negated().reduce(ROLLOUT, Reduction::Any).empty(0.0);
     let before = when(is_correct(), 1.0 + number("correct_bonus")?, 1.0 - number("uncorrect_penalty")?);

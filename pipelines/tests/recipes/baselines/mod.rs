@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{advantages, close, given, list, signal};
+use crate::support::{advantages, close, given, in_loss, list, signal};
 
 fn response(finished: bool) -> Value {
     json!({
@@ -36,4 +36,25 @@ fn dpo_vs_ppo_is_gae_where_nothing_is_penalised() {
     let ours = given("dpo_vs_ppo", settings, json!([response(true)]));
     let gae = given("gae", json!({}), json!([response(true)]));
     assert_eq!(advantages(&ours, "r0"), advantages(&gae, "r0"));
+}
+
+#[test]
+fn dpo_vs_ppo_gives_no_advantage_to_the_only_token_of_a_batch() {
+    let alone = json!([{
+        "reward": 1.0, "ends_with_eos": true, "token_mask": [true], "token_old_logprobs": [-1.0],
+        "token_ref_logprobs": [-1.0], "token_values": [0.2],
+    }]);
+    close(&advantages(&given("dpo_vs_ppo", json!({}), alone), "r0"), &[0.0]);
+}
+
+#[test]
+fn dpo_vs_ppo_needs_no_score_of_a_response_without_an_end() {
+    let unscored = |finished: bool| {
+        let mut row = response(finished);
+        row["reward"] = Value::Null;
+        row
+    };
+    let result = given("dpo_vs_ppo", json!({}), json!([unscored(false), unscored(true), response(true)]));
+    close(&signal(&result, "r0", "score"), &[-10.0]);
+    assert!(in_loss(&result, "r0") && !in_loss(&result, "r1"));
 }

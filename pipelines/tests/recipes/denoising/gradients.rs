@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::samples;
-use crate::support::{close, given, signal};
+use crate::support::{close, given, signal, try_given};
 
 #[test]
 fn one_truncation_is_drawn_per_iteration() {
@@ -71,4 +71,26 @@ fn one_frame_is_drawn_of_each_segment() {
 fn the_map_of_srum() {
     let rows = json!([{ "cell_scores": [0.6, -0.8, null, null], "global_score": 0.4 }]);
     close(&signal(&given("srum", json!({}), rows), "r0", "cell_weights"), &[0.56, 0.35, 0.35, 0.35]);
+}
+
+#[test]
+fn nothing_is_drawn_without_segments() {
+    let rows = json!([{ "frame_rewards": [1.0, 2.0] }]);
+    let error = try_given("instructvideo", json!({ "segments": 0 }), rows.clone());
+    assert!(error.err().is_some_and(|error| error.to_string().contains("segments")));
+    // Of more segments than frames, some are empty.
+    close(
+        &signal(&given("instructvideo", json!({ "segments": 5, "attenuation": 0 }), rows), "r0", "rewards"),
+        &[1.5],
+    );
+}
+
+#[test]
+fn steps_of_an_environment_have_no_gradient_of_their_own() {
+    let row = json!({
+        "reward": 1.0, "token_mask": [false, true, true, false], "step_ends": [1, 2, 3, 4],
+        "step_kinds": ["observation", "policy", "policy", "observation"],
+    });
+    let given = given("alignprop", json!({ "truncation": "fixed" }), json!([row]));
+    close(&signal(&given, "r0", "step_gradients"), &[f64::NAN, 0.0, 1.0, f64::NAN]);
 }

@@ -95,3 +95,41 @@ fn pairs_and_weights_of_videoalign() {
     close(&selected(json!({}), &[0.5, 0.9, 0.1, 0.9]), &[0.0, 1.0, -1.0, 0.0]);
     close(&selected(json!({}), &[0.5, 0.5]), &[0.0, 0.0]);
 }
+
+#[test]
+fn a_candidate_without_a_verdict_is_not_chosen_and_no_verdict_gives_no_guidance() {
+    let row = |guidance: Value, scores: Value| {
+        json!({
+            "guidance": guidance, "step_evaluator_scores": [scores],
+            "step_evaluator_previous_scores": [[0.0, null]],
+        })
+    };
+    let partly = json!([row(1.0.into(), json!([0.9, null])), row(3.0.into(), json!([0.1, 0.2]))]);
+    let partly = given("dynamic_cfg", json!({}), partly);
+    close(&signal(&partly, "r0", "step_candidate_scores"), &[f64::NAN]);
+    close(&signal(&partly, "r0", "step_chosen"), &[0.0]);
+    close(&signal(&partly, "r0", "step_guidance"), &[3.0]);
+    let none = json!([row(1.0.into(), json!([null, 0.5])), row(3.0.into(), json!([null, null]))]);
+    close(&signal(&given("dynamic_cfg", json!({}), none), "r0", "step_guidance"), &[f64::NAN]);
+    // A candidate that stands for no guidance is none.
+    let unnamed = json!([row(Value::Null, json!([0.9, 0.9])), row(3.0.into(), json!([0.1, 0.2]))]);
+    close(&signal(&given("dynamic_cfg", json!({}), unnamed), "r1", "step_guidance"), &[3.0]);
+}
+
+#[test]
+fn particles_of_very_low_reward_still_have_an_effective_sample_size() {
+    for potential in ["diff", "max", "add", "rt"] {
+        let settings = json!({ "potential": potential, "adaptive": true, "first_reward": 0 });
+        let row = |reward: f64| json!({ "reward": reward, "previous_reward": -0.5, "weight_product": 1.0 });
+        let low = given("fk_steering", settings, json!([row(-50.0), row(-50.0), row(-60.0)]));
+        let size = signal(&low, "r0", "effective_sample_size")[0];
+        assert!((1.0..=3.0).contains(&size), "{potential}: {size}");
+        let share: f64 = (0..3).map(|i| signal(&low, &format!("r{i}"), "resampling_share")[0]).sum();
+        assert!((share - 1.0).abs() < 1e-12, "{potential}: {share}");
+    }
+    let settings = json!({ "potential": "rt", "adaptive": true });
+    let row = |reward: Value| json!({ "reward": reward, "previous_reward": 0.0, "weight_product": 1.0 });
+    let partly = given("fk_steering", settings, json!([row(0.1.into()), row(Value::Null), row(0.1.into())]));
+    close(&signal(&partly, "r1", "resampling_weights"), &[f64::NAN]);
+    close(&signal(&partly, "r0", "effective_sample_size"), &[2.0]);
+}

@@ -5,7 +5,7 @@ use std::f64::consts::{E, SQRT_2};
 use serde_json::{Value, json};
 
 use super::{of_steps, samples};
-use crate::support::{advantages, close, given, in_loss, list, signal};
+use crate::support::{advantages, close, given, in_loss, list, signal, try_given};
 
 #[test]
 fn the_numbers_of_vgpo() {
@@ -133,4 +133,19 @@ fn b2_diffurl_trains_more_steps_with_every_stage() {
 fn b2_diffurl_keeps_nothing_of_a_prompt_with_one_score() {
     let alone = json!([{ "branch_id": "a", "reward": 1.0, "step_next_sigmas": [0.5] }]);
     assert!(!in_loss(&given("b2_diffurl", json!({}), alone), "r0"));
+}
+
+#[test]
+fn euphonium_keeps_as_many_samples_as_it_is_told_where_scores_are_equal() {
+    let kept = |settings: Value, rewards: &[f64]| -> f64 {
+        let given = given("euphonium", settings, samples(rewards, 2));
+        (0..rewards.len()).map(|i| list(&given, &format!("r{i}"), "token_weights")[0]).sum()
+    };
+    let settings = json!({ "mode": "outcome", "timestep_fraction": 1, "best_of": 2 });
+    assert_eq!(kept(settings.clone(), &[0.5; 4]), 2.0);
+    assert_eq!(kept(settings, &[0.2, 0.9]), 2.0);
+    let unranked = try_given("euphonium", json!({ "mode": "process", "best_of": 2 }), samples(&[0.5], 2));
+    assert!(unranked.err().is_some_and(|error| error.to_string().contains("best_of")));
+    let more = json!({ "mode": "outcome", "timestep_fraction": 1, "best_of": 8 });
+    assert_eq!(kept(more, &[0.2, 0.9, 0.4]), 3.0);
 }

@@ -1,8 +1,8 @@
 //! Training curricula and DeepSeek-Prover-V2: what weighs or pays at first.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{advantages, close, given, list, signal};
+use crate::support::{advantages, close, given, in_loss, list, signal};
 
 #[test]
 fn the_weight_of_a_sample_ramps_from_its_easiness_to_one() {
@@ -47,4 +47,19 @@ fn a_proof_that_keeps_to_its_plan_earns_more_at_first() {
     let plain = given("deepseek_prover_v2", json!({"consistency": 0.0}), rows.clone());
     let grpo = given("grpo", json!({}), rows);
     assert_eq!(advantages(&plain, "0-1"), advantages(&grpo, "0-1"));
+}
+
+#[test]
+fn the_plan_is_read_only_while_it_counts() {
+    let row = |iteration: i64, kept: Value| {
+        json!({
+            "iteration": iteration, "group_id": format!("g{iteration}"), "rollout_id": format!("r{iteration}"),
+            "reward": 1.0, "planned_lemmas_kept": kept, "token_mask": [true],
+        })
+    };
+    let rows = json!([row(0, Value::Null), row(50, Value::Null), row(51, 1.0.into())]);
+    let result = given("deepseek_prover_v2", json!({}), rows);
+    close(&signal(&result, "r0", "rewards"), &[f64::NAN]);
+    close(&signal(&result, "r50", "rewards"), &[1.0]);
+    assert!(!in_loss(&result, "r0") && in_loss(&result, "r50"));
 }

@@ -87,11 +87,12 @@ fn prs_counts_a_stage_only_after_those_before() {
         row(true, false, json!(1.0)),
         row(false, true, json!(1.0)),
         row(true, true, json!(null)),
+        row(true, false, json!(null)),
     ]);
     let got = given("prs", json!({"weights": [0.2, 0.3, 0.5]}), rollouts);
-    let rewards: Vec<f64> = (0..4).flat_map(|i| signal(&got, &format!("r{i}"), "rewards")).collect();
-    close(&rewards, &[0.75, 0.2, 0.0, f64::NAN]);
-    assert!(!in_loss(&got, "r3"));
+    let rewards: Vec<f64> = (0..5).flat_map(|i| signal(&got, &format!("r{i}"), "rewards")).collect();
+    close(&rewards, &[0.75, 0.2, 0.0, f64::NAN, 0.2]);
+    assert!(!in_loss(&got, "r3") && in_loss(&got, "r4"));
 }
 
 #[test]

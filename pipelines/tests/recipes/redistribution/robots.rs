@@ -53,3 +53,22 @@ fn chunks_beyond_the_end_of_sarm_reach_the_last_frame() {
     let given = given("sarm", json!({ "ahead": 50 }), rows);
     close(&signal(&given, "r0", "step_progress_deltas"), &[0.06, 0.07, 0.07, 0.065, 0.045, 0.015, 0.0]);
 }
+
+#[test]
+fn the_potential_is_unknown_from_a_missing_comparison_on() {
+    let row = json!({ "step_hops": [0.4, null, 0.3], "step_initial_hops": [0.4, 0.5, 0.6], "step_goal_hops": [-0.6, -0.5, -0.3] });
+    for potential in ["fused", "consistent", "incremental"] {
+        let given = given("robo_dopamine", json!({ "potential": potential }), json!([row]));
+        close(&signal(&given, "r0", "step_potentials"), &[0.4, f64::NAN, f64::NAN]);
+        close(&signal(&given, "r0", "step_shaped_rewards")[1..], &[f64::NAN, f64::NAN]);
+    }
+}
+
+#[test]
+fn a_chunk_of_sarm_that_ends_in_unknown_progress_weighs_one() {
+    let rows = json!([{ "step_progress": [0.1, 0.2, null] }, { "step_progress": [0.5, 0.5, 0.5] }]);
+    let given = given("sarm", json!({ "ahead": 2 }), rows);
+    close(&signal(&given, "r0", "step_progress_deltas"), &[f64::NAN; 3]);
+    close(&signal(&given, "r0", "step_raw_weights"), &[1.0; 3]);
+    close(&signal(&given, "r1", "step_progress_deltas"), &[0.0; 3]);
+}

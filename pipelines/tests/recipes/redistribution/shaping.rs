@@ -42,6 +42,14 @@ fn lare_gives_no_loss_where_a_step_has_no_reward() {
 }
 
 #[test]
+fn lare_sums_over_agents_only_where_each_has_a_reward() {
+    let row = stepped(2, json!({"reward": 2.0, "step_agent_proxy_rewards": [[0.5, null], [0.3, 0.1]]}));
+    let result = given("lare", json!({"decoder": "agents"}), json!([row]));
+    close(&signal(&result, "r0", "step_shaped_rewards"), &[f64::NAN, 0.4]);
+    close(&signal(&result, "r0", "decomposition_losses"), &[f64::NAN]);
+}
+
+#[test]
 fn oni_has_the_numbers_of_its_section() {
     let row = stepped(
         4,
@@ -107,4 +115,9 @@ fn barfi_combines_and_reads_only_what_it_weighs() {
     let result = given("barfi", json!({"weights": [0.0, 1.0, 0.0]}), json!([harmless]));
     close(&signal(&result, "r0", "step_shaped_rewards"), &[0.0, 1.0]);
     assert!(try_given("barfi", json!({"weights": [1.0]}), json!([{}])).is_err());
+    let partly =
+        stepped(3, json!({"step_rewards": [1.0, null, 1.0], "step_auxiliary_rewards": [0.5, 0.5, 0.5]}));
+    let result = given("barfi", json!({}), json!([partly]));
+    close(&signal(&result, "r0", "step_inner_returns"), &[f64::NAN, f64::NAN, 1.5]);
+    assert!(try_given("barfi", json!({"weights": [0.0, 0.0, 0.0]}), json!([{}])).is_err());
 }

@@ -70,3 +70,43 @@ fn wsrl_takes_the_least_of_the_critics_that_it_draws() {
     assert!((mean - 5.0 / 3.0).abs() < 0.4, "{mean}");
     assert!(least(2).iter().all(|&value| value < 4.0));
 }
+
+#[test]
+fn dqc_gives_no_target_to_a_chunk_that_may_have_reached_the_goal() {
+    let row = stepped(
+        4,
+        json!({"step_goal_reached": [false, null, false, true], "step_value_logits": [0.0, 0.0, 0.0, 0.0]}),
+    );
+    let result = given("dqc", json!({"h": 2, "gamma": 0.5}), json!([row]));
+    close(&signal(&result, "r0", "step_chunk_targets"), &[f64::NAN, f64::NAN, 0.5, 1.0]);
+    let never = stepped(2, json!({"step_goal_reached": [false, false], "step_value_logits": [0.0, 0.0]}));
+    let never = given("dqc", json!({"h": 1, "gamma": 0.5}), json!([never]));
+    close(&signal(&never, "r0", "step_goal_offsets"), &[f64::NAN; 2]);
+    close(&signal(&never, "r0", "step_chunk_targets"), &[0.25, f64::NAN]);
+}
+
+#[test]
+fn wsrl_has_no_target_where_a_critic_has_no_value() {
+    let row = stepped(
+        2,
+        json!({
+            "step_rewards": [0.0, 1.0], "step_dones": [false, false],
+            "step_critic_next_values": [[2.0, null], [1.0, 2.0]], "step_next_logprobs": [0.0, 0.0],
+        }),
+    );
+    let result = given("wsrl", json!({}), json!([row]));
+    close(&signal(&result, "r0", "step_targets"), &[f64::NAN, 1.99]);
+}
+
+#[test]
+fn dqc_counts_policy_steps_only() {
+    let row = json!({
+        "token_mask": [false, true, false, true, false], "step_ends": [1, 2, 3, 4, 5],
+        "step_kinds": ["observation", "policy", "observation", "policy", "observation"],
+        "step_goal_reached": [false, false, null, true, true], "step_value_logits": [9.0, 0.0, null, 0.0, 9.0],
+    });
+    let result = given("dqc", json!({"h": 2, "gamma": 0.5}), json!([row]));
+    let none = f64::NAN;
+    close(&signal(&result, "r0", "step_goal_offsets"), &[none, 1.0, none, 0.0, none]);
+    close(&signal(&result, "r0", "step_chunk_targets"), &[none, 0.5, none, 1.0, none]);
+}

@@ -135,3 +135,33 @@ fn avar_rewards_attention_of_right_answers_only() {
     let total = given("avar", json!({"attention_eps": 0.0, "anchoring": "total"}), rows);
     close(&of_all(&total, "anchoring", 1), &[0.5 / 0.3]);
 }
+
+#[test]
+fn rewarddance_has_no_share_of_wins_without_rivals() {
+    let rows = json!([{"rival_yes_logits": [], "rival_no_logits": []}]);
+    let result = given("rewarddance", json!({"against": "others"}), rows);
+    close(&of_all(&result, "shaped_reward", 1), &[f64::NAN]);
+    close(&of_all(&result, "is_reference", 1), &[1.0]);
+}
+
+#[test]
+fn descore_has_no_reward_without_all_of_its_parts() {
+    let row = |columns: Value| {
+        let mut row = json!({"dimension_correct": [true], "format_ok": true, "characters": 10});
+        row.as_object_mut().unwrap().extend(columns.as_object().unwrap().clone());
+        row
+    };
+    let missing = [
+        json!({"dimension_correct": [true, null]}),
+        json!({"dimension_correct": []}),
+        json!({"format_ok": null}),
+        json!({"characters": null}),
+    ];
+    let rows: Vec<Value> = missing.into_iter().map(row).chain([row(json!({}))]).collect();
+    let result = given("descore", json!({}), rows.into());
+    for rollout in ["r0", "r1", "r2", "r3"] {
+        close(&signal(&result, rollout, "rewards"), &[f64::NAN]);
+        assert!(!in_loss(&result, rollout));
+    }
+    close(&signal(&result, "r4", "rewards"), &[0.8]);
+}
