@@ -3,17 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Builder, ListBuilder};
+use arrow::array::{ArrayRef, Int64Builder, ListBuilder};
 use arrow::datatypes::{DataType, Field};
 use difflib::sequencematcher::SequenceMatcher;
 
 use super::AddSignals;
+use super::texts::Texts;
+use crate::Result;
 use crate::columns::list_of;
 use crate::credit::{STEP, Unit};
-use crate::{Error, Result};
 
 /// Adds `step_state_groups`: the number of the cluster that a policy step's state belongs to,
-/// counted inside the group in canonical order; null at environment steps and null states. With a history,
+/// counted inside the group in canonical order; null at environment steps and null states. A rollout without a
+/// trainable token is in no cluster: null. With a history,
 /// steps share a number where their states and those of so many policy steps before them share clusters.
 ///
 /// Greedy clustering: a state joins the first cluster whose first member is at least `similarity`
@@ -41,28 +43,23 @@ impl AddSignals for StateGroups {
     }
 
     fn apply(&self, unit: &Unit) -> Result<Vec<ArrayRef>> {
-        let states = unit.list("step_states").ok_or_else(|| Error::MissingSignal {
-            recipe: "state_groups".into(),
-            signal: "step_states".into(),
-            hint: crate::credit::provider("step_states").into(),
-        })?;
-        let policy = unit.policy_steps()?;
-        let steps = unit.extent(&STEP)?;
+        let states = Texts::new(unit, self.name(), "step_states")?;
+        let (policy, steps) = (unit.policy_steps()?, unit.extent(&STEP)?);
+        let untrained = unit.without_trainable_token()?;
         let field = Arc::new(Field::new("element", DataType::Int64, true));
         let mut clusters = ListBuilder::new(Int64Builder::new()).with_field(field);
         for group in unit.groups().windows(2) {
             let mut representatives: Vec<Vec<char>> = Vec::new();
             let mut numbers: HashMap<Vec<usize>, i64> = HashMap::new();
             for row in group[0]..group[1] {
-                let texts = states.value(row);
-                let texts = texts.as_string::<i32>();
+                let known = states.row(row).filter(|_| untrained.binary_search(&row).is_err());
                 let mut recent: Vec<usize> = Vec::new();
-                for i in 0..texts.len() {
-                    if texts.is_null(i) || !policy[steps.rows[row] + i] {
+                for (i, state) in known.iter().flatten().enumerate() {
+                    let Some(state) = state.filter(|_| policy[steps.rows[row] + i]) else {
                         clusters.values().append_null();
                         continue;
-                    }
-                    let state: Vec<char> = texts.value(i).chars().collect();
+                    };
+                    let state: Vec<char> = state.chars().collect();
                     let joined = representatives.iter().position(|known| self.similar(known, &state));
                     recent.push(joined.unwrap_or_else(|| {
                         representatives.push(state);
@@ -72,7 +69,7 @@ impl AddSignals for StateGroups {
                     let next = numbers.len() as i64;
                     clusters.values().append_value(*numbers.entry(recent[from..].to_vec()).or_insert(next));
                 }
-                clusters.append(states.is_valid(row));
+                clusters.append(known.is_some());
             }
         }
         Ok(vec![Arc::new(clusters.finish())])

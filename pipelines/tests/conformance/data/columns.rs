@@ -55,7 +55,7 @@ fn whole(column: &str, shape: &Shape, all: &[ColumnInfo]) -> Option<Cell> {
         // A path in a binary tree, which does not branch any more far below.
         "step_nodes" => {
             let (mut draw, mut node) = (Draw::of(shape.seed, column, 0), 0);
-            let mut child = |depth: usize| {
+            let child = |depth: usize| {
                 if depth < 16 {
                     node = 2 * node + 1 + i64::from(draw.once_in(3));
                 }
