@@ -14,9 +14,9 @@ use crate::columns::list_of;
 use crate::credit::{STEP, Unit};
 
 /// Adds `step_state_groups`: the number of the cluster that a policy step's state belongs to,
-/// counted inside the group in canonical order; null at environment steps and null states. A rollout without a
-/// trainable token is in no cluster: null. With a history,
-/// steps share a number where their states and those of so many policy steps before them share clusters.
+/// counted inside the group in canonical order; null at environment steps and null states. Rollouts without a
+/// trainable token come last, so that they open no cluster that others could join. With a history, steps share a
+/// number where their states and those of so many policy steps before them share clusters.
 ///
 /// Greedy clustering: a state joins the first cluster whose first member is at least `similarity`
 /// like it (Ratcliff/Obershelp ratio, as in Python's `difflib`), else it opens a new one. At 1 only
@@ -51,15 +51,11 @@ impl AddSignals for StateGroups {
         for group in unit.groups().windows(2) {
             let mut representatives: Vec<Vec<char>> = Vec::new();
             let mut numbers: HashMap<Vec<usize>, i64> = HashMap::new();
-            for row in group[0]..group[1] {
-                let known = states.row(row).filter(|_| untrained.binary_search(&row).is_err());
+            let mut cluster = |row: usize| {
                 let mut recent: Vec<usize> = Vec::new();
-                for (i, state) in known.iter().flatten().enumerate() {
-                    let Some(state) = state.filter(|_| policy[steps.rows[row] + i]) else {
-                        clusters.values().append_null();
-                        continue;
-                    };
-                    let state: Vec<char> = state.chars().collect();
+                let numbered = states.row(row)?.into_iter().enumerate().map(|(step, state)| {
+                    let state: Vec<char> =
+                        state.filter(|_| policy[steps.rows[row] + step])?.chars().collect();
                     let joined = representatives.iter().position(|known| self.similar(known, &state));
                     recent.push(joined.unwrap_or_else(|| {
                         representatives.push(state);
@@ -67,9 +63,17 @@ impl AddSignals for StateGroups {
                     }));
                     let from = recent.len().saturating_sub(self.history + 1);
                     let next = numbers.len() as i64;
-                    clusters.values().append_value(*numbers.entry(recent[from..].to_vec()).or_insert(next));
-                }
-                clusters.append(known.is_some());
+                    Some(*numbers.entry(recent[from..].to_vec()).or_insert(next))
+                });
+                Some(numbered.collect::<Vec<Option<i64>>>())
+            };
+            let (later, first): (Vec<usize>, Vec<usize>) =
+                (group[0]..group[1]).partition(|row| untrained.binary_search(row).is_ok());
+            let mut found: Vec<_> = first.into_iter().chain(later).map(|row| (row, cluster(row))).collect();
+            found.sort_by_key(|(row, _)| *row);
+            for (_, numbers) in found {
+                numbers.iter().flatten().for_each(|&number| clusters.values().append_option(number));
+                clusters.append(numbers.is_some());
             }
         }
         Ok(vec![Arc::new(clusters.finish())])
