@@ -235,7 +235,9 @@ fn rollouts_that_do_not_count_are_in_no_value() {
     with[4]["token_mask"] = json!([false, false]);
     with[5]["token_mask"] = json!([false]);
     with[6]["reward"] = Value::Null;
-    for row in with.as_array_mut().unwrap() {
+    for (at, row) in with.as_array_mut().unwrap().iter_mut().enumerate() {
+        // What does not count is the first to pass its nodes.
+        row["rollout_id"] = json!(if at < 4 { format!("r{at}") } else { format!("a{at}") });
         row["step_format_ok"] = json!(vec![true; row["step_nodes"].as_array().unwrap().len()]);
     }
     let without: Value = with.as_array().unwrap()[..4].to_vec().into();
