@@ -4,7 +4,7 @@ use arrow::array::{Array, ArrayRef, AsArray, ListArray, PrimitiveArray};
 use arrow::datatypes::{Field, Float64Type, Int64Type};
 
 use super::AddSignals;
-use super::texts::{column, numbers, wrong};
+use super::texts::{column, counted_numbers, wrong};
 use super::tree_columns::{TreeColumns, Valued, fields};
 use crate::credit::{STEP, Unit};
 use crate::tree::{Backup, OtherParent, Tree};
@@ -18,15 +18,16 @@ use crate::{Error, Result};
 /// root, which is no node of any step), `step_node_depths` count from 1, `step_node_visits` rollouts,
 /// `step_node_children` and `step_node_siblings` (with the node itself) nodes, `step_node_values` and
 /// `step_node_parent_values` are backed up, and `tree_value` is the value of the root. Null at steps without a
-/// node.
+/// node. A rollout without a trainable token is in the tree, but not in its values.
 #[derive(Debug, Clone)]
 pub struct GivenTree {
     /// The rollout signal that is backed up, such as `reward`.
     pub value: String,
     /// How.
     pub backup: Backup,
-    /// The step signal with the numbers of edges, for the softmax backups; a null is 0. An edge has the
-    /// number of the first step, in canonical order, that its node is.
+    /// The step signal with the numbers of edges, for the softmax backups. An edge has the number of the first
+    /// step, in canonical order, that its node is and that has one; a rollout with a policy step without one is in no
+    /// tree.
     pub edges: Option<String>,
 }
 
@@ -40,17 +41,13 @@ impl AddSignals for GivenTree {
         own.into_iter().chain(self.edges.clone()).collect()
     }
 
-    fn requires(&self) -> Vec<String> {
-        vec!["step_nodes".to_owned(), self.value.clone()]
-    }
-
     fn adds(&self) -> Vec<Field> {
         fields("step_node_")
     }
 
     fn apply(&self, unit: &Unit) -> Result<Vec<ArrayRef>> {
         let nodes = column(unit, self.name(), "step_nodes")?;
-        let values = numbers(unit, self.name(), &self.value)?;
+        let values = counted_numbers(unit, self.name(), &self.value)?;
         let edges = match &self.edges {
             Some(name) => Some((name, column(unit, self.name(), name)?)),
             None => None,
@@ -59,7 +56,11 @@ impl AddSignals for GivenTree {
         let mut columns = TreeColumns::new();
         for group in unit.groups().windows(2) {
             let rows = group[0]..group[1];
-            let known = |row| nodes_of(unit, nodes, row, &policy[extent.rows[row]..extent.rows[row + 1]]);
+            let known = |row: usize| {
+                let policy = &policy[extent.rows[row]..extent.rows[row + 1]];
+                let weighed = edges.is_none_or(|(_, edges)| known_where(edges, row, policy));
+                if weighed { nodes_of(unit, nodes, row, policy) } else { Ok(None) }
+            };
             let steps: Vec<_> = rows.clone().map(known).collect::<Result<_>>()?;
             let path = |steps: &Option<PrimitiveArray<Int64Type>>| {
                 steps.as_ref().map(|steps| steps.iter().flatten().collect())
@@ -76,13 +77,11 @@ impl AddSignals for GivenTree {
                 steps.as_ref().map(|steps| positions(&tree, rollout, steps, &ids))
             };
             let found: Vec<Option<Vec<Option<usize>>>> = steps.iter().enumerate().map(at).collect();
-            let worth: Vec<Option<f64>> =
-                rows.clone().map(|row| values.is_valid(row).then(|| values.value(row))).collect();
             let given = match edges {
                 Some((name, list)) => Some(edges_of(name, list, &tree, rows.zip(&found))?),
                 None => None,
             };
-            let backed_up = tree.back_up(&worth, given.as_deref(), self.backup);
+            let backed_up = tree.back_up(&values[group[0]..group[1]], given.as_deref(), self.backup);
             let valued = Valued { tree: &tree, values: &backed_up, id: &|node| ids[node - 1] };
             for found in &found {
                 columns.row(&valued, found.as_deref());
@@ -92,6 +91,12 @@ impl AddSignals for GivenTree {
     }
 }
 
+/// True where the list has a value at every policy step.
+fn known_where(list: &ListArray, row: usize, policy: &[bool]) -> bool {
+    let steps = list.value(row);
+    list.is_valid(row) && !policy.iter().enumerate().any(|(step, &acts)| acts && steps.is_null(step))
+}
+
 /// The node ids of a rollout's steps; `None` where the list is null, or an element at a policy step.
 fn nodes_of(
     unit: &Unit,
@@ -99,13 +104,10 @@ fn nodes_of(
     row: usize,
     policy: &[bool],
 ) -> Result<Option<PrimitiveArray<Int64Type>>> {
-    if nodes.is_null(row) {
-        return Ok(None);
-    }
     let steps = nodes.value(row);
     let steps =
         steps.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong("step_nodes", "hold Int64"))?.clone();
-    if policy.iter().enumerate().any(|(step, &acts)| acts && steps.is_null(step)) {
+    if !known_where(nodes, row, policy) {
         return Ok(None);
     }
     match steps.iter().flatten().find(|&id| id < 0) {
@@ -151,8 +153,8 @@ fn edges_of<'a>(
         let numbers = list.value(row);
         let numbers = numbers.as_primitive_opt::<Float64Type>().ok_or_else(|| wrong(name, "hold Float64"))?;
         for (number, node) in numbers.iter().zip(found.iter().flatten()) {
-            if let Some(node) = node {
-                edges[*node].get_or_insert(number.unwrap_or(0.0));
+            if let Some((node, number)) = node.zip(number) {
+                edges[node].get_or_insert(number);
             }
         }
     }

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Builder, ListBuilder};
+use arrow::array::{ArrayRef, Int64Builder, ListBuilder};
 use arrow::datatypes::{DataType, Field};
 use petgraph::unionfind::UnionFind;
 
 use super::AddSignals;
 use super::shell::ShellIntents;
-use super::texts::{Texts, numbers};
+use super::texts::{Texts, counted_numbers};
 use crate::Result;
 use crate::columns::list_of;
 use crate::credit::{STEP, Unit};
@@ -83,9 +83,8 @@ impl AddSignals for IntentLabels {
 
     fn apply(&self, unit: &Unit) -> Result<Vec<ArrayRef>> {
         let texts = Texts::new(unit, self.name(), ACTIONS)?;
-        let value = numbers(unit, self.name(), &self.value)?;
+        let values = counted_numbers(unit, self.name(), &self.value)?;
         let (policy, steps) = (unit.policy_steps()?, unit.extent(&STEP)?);
-        let untrained = unit.without_trainable_token()?;
         let mut taking_part = vec![false; unit.rows()];
         let mut found = Found {
             labels: vec![Vec::new(); steps.len()],
@@ -98,8 +97,7 @@ impl AddSignals for IntentLabels {
             let texts = texts.row(row)?;
             let command = |step: &usize| texts.get(step - first).copied().flatten();
             let commands = own.iter().map(command).collect::<Option<_>>()?;
-            let counts = value.is_valid(row) && untrained.binary_search(&row).is_err();
-            counts.then(|| Path { steps: own, commands, labels: Vec::new() })
+            values[row].map(|_| Path { steps: own, commands, labels: Vec::new() })
         };
         let mut clusters = Clusters::new()?;
         for group in unit.groups().windows(2) {

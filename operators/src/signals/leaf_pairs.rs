@@ -7,7 +7,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Int64Type};
 
 use super::AddSignals;
-use super::texts::{column, numbers};
+use super::texts::{column, counted_numbers};
 use crate::Result;
 use crate::columns::list_of;
 use crate::credit::Unit;
@@ -53,18 +53,17 @@ impl AddSignals for LeafPairs {
 
     fn apply(&self, unit: &Unit) -> Result<Vec<ArrayRef>> {
         let nodes = column(unit, self.name(), &self.nodes)?;
-        let values = numbers(unit, self.name(), &self.value)?;
-        let without = unit.without_trainable_token()?;
+        let values = counted_numbers(unit, self.name(), &self.value)?;
         let mut leaves: Vec<Option<(Vec<i64>, f64)>> = Vec::with_capacity(unit.rows());
-        for row in 0..unit.rows() {
-            if nodes.is_null(row) || values.is_null(row) || without.contains(&row) {
+        for (row, value) in values.into_iter().enumerate() {
+            let Some(value) = value.filter(|_| nodes.is_valid(row)) else {
                 leaves.push(None);
                 continue;
-            }
+            };
             let ids = cast(&nodes.value(row), &DataType::Int64)?;
             let mut path: Vec<i64> = ids.as_primitive::<Int64Type>().iter().flatten().collect();
             path.dedup();
-            leaves.push(Some((path, values.value(row))));
+            leaves.push(Some((path, value)));
         }
         let field = |element| Arc::new(Field::new("element", element, true));
         let mut ids = ListBuilder::new(StringBuilder::new()).with_field(field(DataType::Utf8));

@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Int32Builder, Int64Builder, ListBui
 use arrow::datatypes::{DataType, Field, Int32Type};
 
 use super::AddSignals;
-use super::texts::{column, numbers, wrong};
+use super::texts::{column, counted_numbers, wrong};
 use super::tree_columns::{TreeColumns, Valued, fields};
 use crate::Result;
 use crate::columns::list_of;
@@ -21,7 +21,8 @@ use crate::tree::{Backup, TokenTree};
 /// `branch_visits` rollouts, `branch_children` and `branch_siblings` (with the branch itself) nodes,
 /// `branch_values` and `branch_parent_values` are backed up (null without any value), and `tree_value` is the
 /// value of the root. A rollout that ends leaves its set, so that the others branch there too. A
-/// rollout whose ids are not all known is in no tree and has no branches: null.
+/// rollout whose ids are not all known is in no tree and has no branches: null. One without a trainable token is in
+/// the tree, but not in its values.
 ///
 /// The tree has one node per compressed edge and is built in time linear in the tokens.
 #[derive(Debug, Clone)]
@@ -49,7 +50,7 @@ impl AddSignals for PrefixTree {
 
     fn apply(&self, unit: &Unit) -> Result<Vec<ArrayRef>> {
         let ids = column(unit, self.name(), "token_ids")?;
-        let values = numbers(unit, self.name(), &self.value)?;
+        let values = counted_numbers(unit, self.name(), &self.value)?;
         let tokens =
             ids.values().as_primitive_opt::<Int32Type>().ok_or_else(|| wrong("token_ids", "hold Int32"))?;
         let offsets = ids.value_offsets();
@@ -68,9 +69,7 @@ impl AddSignals for PrefixTree {
             let sequences: Vec<_> = rows.clone().map(sequence).collect();
             let prefixes = TokenTree::new(&sequences);
             let tree = prefixes.tree();
-            let worth: Vec<Option<f64>> =
-                rows.map(|row| values.is_valid(row).then(|| values.value(row))).collect();
-            let backed_up = tree.back_up(&worth, None, self.backup);
+            let backed_up = tree.back_up(&values[rows], None, self.backup);
             let valued = Valued { tree, values: &backed_up, id: &|node| node as i64 - 1 };
             for rollout in 0..sequences.len() {
                 let path: Option<Vec<_>> =

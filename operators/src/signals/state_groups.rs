@@ -3,18 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Builder, ListBuilder};
+use arrow::array::{ArrayRef, Int64Builder, ListBuilder};
 use arrow::datatypes::{DataType, Field};
 use difflib::sequencematcher::SequenceMatcher;
 
 use super::AddSignals;
+use super::texts::Texts;
+use crate::Result;
 use crate::columns::list_of;
 use crate::credit::{STEP, Unit};
-use crate::{Error, Result};
 
 /// Adds `step_state_groups`: the number of the cluster that a policy step's state belongs to,
-/// counted inside the group in canonical order; null at environment steps and null states. With a history,
-/// steps share a number where their states and those of so many policy steps before them share clusters.
+/// counted inside the group in canonical order; null at environment steps and null states. Rollouts without a
+/// trainable token come last, so that they open no cluster that others could join. With a history, steps share a
+/// number where their states and those of so many policy steps before them share clusters.
 ///
 /// Greedy clustering: a state joins the first cluster whose first member is at least `similarity`
 /// like it (Ratcliff/Obershelp ratio, as in Python's `difflib`), else it opens a new one. At 1 only
@@ -41,28 +43,19 @@ impl AddSignals for StateGroups {
     }
 
     fn apply(&self, unit: &Unit) -> Result<Vec<ArrayRef>> {
-        let states = unit.list("step_states").ok_or_else(|| Error::MissingSignal {
-            recipe: "state_groups".into(),
-            signal: "step_states".into(),
-            hint: crate::credit::provider("step_states").into(),
-        })?;
-        let policy = unit.policy_steps()?;
-        let steps = unit.extent(&STEP)?;
+        let states = Texts::new(unit, self.name(), "step_states")?;
+        let (policy, steps) = (unit.policy_steps()?, unit.extent(&STEP)?);
+        let untrained = unit.without_trainable_token()?;
         let field = Arc::new(Field::new("element", DataType::Int64, true));
         let mut clusters = ListBuilder::new(Int64Builder::new()).with_field(field);
         for group in unit.groups().windows(2) {
             let mut representatives: Vec<Vec<char>> = Vec::new();
             let mut numbers: HashMap<Vec<usize>, i64> = HashMap::new();
-            for row in group[0]..group[1] {
-                let texts = states.value(row);
-                let texts = texts.as_string::<i32>();
+            let mut cluster = |row: usize| {
                 let mut recent: Vec<usize> = Vec::new();
-                for i in 0..texts.len() {
-                    if texts.is_null(i) || !policy[steps.rows[row] + i] {
-                        clusters.values().append_null();
-                        continue;
-                    }
-                    let state: Vec<char> = texts.value(i).chars().collect();
+                let numbered = states.row(row)?.into_iter().enumerate().map(|(step, state)| {
+                    let state: Vec<char> =
+                        state.filter(|_| policy[steps.rows[row] + step])?.chars().collect();
                     let joined = representatives.iter().position(|known| self.similar(known, &state));
                     recent.push(joined.unwrap_or_else(|| {
                         representatives.push(state);
@@ -70,9 +63,17 @@ impl AddSignals for StateGroups {
                     }));
                     let from = recent.len().saturating_sub(self.history + 1);
                     let next = numbers.len() as i64;
-                    clusters.values().append_value(*numbers.entry(recent[from..].to_vec()).or_insert(next));
-                }
-                clusters.append(states.is_valid(row));
+                    Some(*numbers.entry(recent[from..].to_vec()).or_insert(next))
+                });
+                Some(numbered.collect::<Vec<Option<i64>>>())
+            };
+            let (later, first): (Vec<usize>, Vec<usize>) =
+                (group[0]..group[1]).partition(|row| untrained.binary_search(row).is_ok());
+            let mut found: Vec<_> = first.into_iter().chain(later).map(|row| (row, cluster(row))).collect();
+            found.sort_by_key(|(row, _)| *row);
+            for (_, numbers) in found {
+                numbers.iter().flatten().for_each(|&number| clusters.values().append_option(number));
+                clusters.append(numbers.is_some());
             }
         }
         Ok(vec![Arc::new(clusters.finish())])

@@ -15,7 +15,8 @@ use crate::{Error, Place, Result};
 /// pass rate to those of all tests of the group, itself included.
 ///
 /// `turn_test_passed` has one list of results per turn; the n-th test of every turn is the same test, and its pass
-/// rate is the mean of its results over all turns of the group. A test without any result has no density.
+/// rate is the mean of its results over all turns of the group, but those of rollouts without a trainable token. A test
+/// without any result has no density.
 ///
 /// ```
 /// use meed_operators::signals::TestDensities;
@@ -59,6 +60,7 @@ impl AddSignals for TestDensities {
         })?;
         let results = cast(tests.values(), &DataType::Float64)?;
         let results = results.as_primitive::<Float64Type>();
+        let untrained = unit.without_trainable_token()?;
         let range = |offsets: &[i32], i: usize| offsets[i] as usize..offsets[i + 1] as usize;
         let turns_of = |row: usize| {
             let turns_of_row = if turns.is_valid(row) { range(turns.value_offsets(), row) } else { 0..0 };
@@ -69,7 +71,8 @@ impl AddSignals for TestDensities {
         let mut added = ListBuilder::new(inner).with_field(element(list_of(DataType::Float64)));
         for group in unit.groups().windows(2) {
             let mut sums: Vec<(f64, f64)> = Vec::new();
-            for turn in (group[0]..group[1]).flat_map(turns_of) {
+            let counted = (group[0]..group[1]).filter(|row| untrained.binary_search(row).is_err());
+            for turn in counted.flat_map(turns_of) {
                 let of_turn = range(tests.value_offsets(), turn);
                 sums.resize(sums.len().max(of_turn.len()), (0.0, 0.0));
                 for (sum, at) in sums.iter_mut().zip(of_turn).filter(|(_, at)| results.is_valid(*at)) {

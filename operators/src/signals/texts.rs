@@ -1,6 +1,6 @@
 //! Columns that operators read: lists of text, lists of lists of text, numbers.
 
-use arrow::array::{Array, AsArray, Float64Array, ListArray, StringArray};
+use arrow::array::{Array, AsArray, ListArray, StringArray};
 use arrow::datatypes::Float64Type;
 
 use crate::credit::{Unit, provider};
@@ -85,8 +85,15 @@ pub(super) fn wrong(name: &str, wanted: &str) -> Error {
     )
 }
 
-/// A column of one number per rollout that an operator reads.
-pub(super) fn numbers<'a>(unit: &'a Unit, operator: &str, name: &str) -> Result<&'a Float64Array> {
+/// A column of one number per rollout that an operator reads, `None` for rollouts that take no part in statistics:
+/// without the number, or without a trainable token.
+pub(super) fn counted_numbers(unit: &Unit, operator: &str, name: &str) -> Result<Vec<Option<f64>>> {
     let column = unit.column(name).ok_or_else(|| missing(operator, name))?;
-    column.as_primitive_opt::<Float64Type>().ok_or_else(|| wrong(name, "be a Float64 per rollout"))
+    let numbers =
+        column.as_primitive_opt::<Float64Type>().ok_or_else(|| wrong(name, "be a Float64 per rollout"))?;
+    let mut counted: Vec<Option<f64>> = numbers.iter().collect();
+    for row in unit.without_trainable_token()? {
+        counted[row] = None;
+    }
+    Ok(counted)
 }

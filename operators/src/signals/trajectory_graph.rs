@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float64Builder, Int64Builder, ListBuilder};
+use arrow::array::{ArrayRef, Float64Builder, Int64Builder, ListBuilder};
 use arrow::datatypes::{DataType, Field};
 
 use super::AddSignals;
-use super::texts::{Texts, numbers};
+use super::texts::{Texts, counted_numbers};
 use crate::Result;
 use crate::columns::list_of;
 use crate::credit::{STEP, Unit};
@@ -63,7 +63,7 @@ impl AddSignals for TrajectoryGraph {
     fn apply(&self, unit: &Unit) -> Result<Vec<ArrayRef>> {
         let states = Texts::new(unit, self.name(), "step_states")?;
         let actions = Texts::new(unit, self.name(), "step_actions")?;
-        let values = numbers(unit, self.name(), &self.value)?;
+        let values = counted_numbers(unit, self.name(), &self.value)?;
         let (policy, steps) = (unit.policy_steps()?, unit.extent(&STEP)?);
         let field = |element| Arc::new(Field::new("element", element, true));
         let mut columns: [ListBuilder<Int64Builder>; 4] =
@@ -81,8 +81,7 @@ impl AddSignals for TrajectoryGraph {
                             }
                             _ => None,
                         });
-                    let value = values.is_valid(row).then(|| values.value(row));
-                    Some(graph.walk(&known.collect::<Vec<_>>(), value))
+                    Some(graph.walk(&known.collect::<Vec<_>>(), values[row]))
                 })
                 .collect();
             for edges in found {

@@ -32,15 +32,18 @@ impl TokenTree {
     pub fn new(sequences: &[Option<&[i32]>]) -> Self {
         let mut tree = Tree::new(sequences.len());
         let mut ends = vec![0];
-        let known: Vec<usize> = (0..sequences.len()).filter(|&row| sequences[row].is_some()).collect();
+        let known: Vec<Alike> = (0..sequences.len())
+            .filter(|&row| sequences[row].is_some())
+            .map(|row| Alike { row, until: 0 })
+            .collect();
         let sequence = |row: usize| sequences[row].unwrap_or_default();
         tree.visits[ROOT] = known.len();
-        let mut open: Vec<(usize, Vec<usize>)> = Vec::new();
+        let mut open: Vec<(usize, Vec<Alike>)> = Vec::new();
         split(&mut tree, ROOT, 0, known, &sequence, &mut open);
         while let Some((parent, rows)) = open.pop() {
             let node = tree.add(parent);
             tree.visits[node] = rows.len();
-            let end = shared_end(&rows, ends[parent], &sequence);
+            let end = rows.iter().map(|alike| alike.until).min().unwrap_or(ends[parent]);
             ends.push(end);
             split(&mut tree, node, end, rows, &sequence, &mut open);
         }
@@ -67,42 +70,44 @@ impl TokenTree {
     }
 }
 
+/// A rollout in a set, and the offset up to which it has the tokens of the first of the set.
+#[derive(Clone, Copy)]
+struct Alike {
+    row: usize,
+    until: usize,
+}
+
 /// Rollouts that go on after `at`, by their token there: sets to be made nodes, the first on top. Those that
-/// do not end in the node.
+/// do not end in the node. A rollout is compared again only where it has parted from the first of its set, and from
+/// there on, so that each of its tokens is compared once.
 fn split<'a>(
     tree: &mut Tree,
     node: usize,
     at: usize,
-    rows: Vec<usize>,
+    rows: Vec<Alike>,
     sequence: &impl Fn(usize) -> &'a [i32],
-    open: &mut Vec<(usize, Vec<usize>)>,
+    open: &mut Vec<(usize, Vec<Alike>)>,
 ) {
-    let mut sets: Vec<Vec<usize>> = Vec::new();
+    let mut sets: Vec<Vec<Alike>> = Vec::new();
     let mut known: HashMap<i32, usize> = HashMap::new();
-    for row in rows {
-        match sequence(row).get(at) {
-            None => tree.ends[row] = Some(node),
+    for alike in rows {
+        match sequence(alike.row).get(at) {
+            None => tree.ends[alike.row] = Some(node),
             Some(&token) => {
                 let set = *known.entry(token).or_insert(sets.len());
                 match sets.get_mut(set) {
-                    Some(rows) => rows.push(row),
-                    None => sets.push(vec![row]),
+                    Some(rows) => rows.push(alike),
+                    None => sets.push(vec![alike]),
                 }
             }
         }
     }
+    for set in &mut sets {
+        let first = sequence(set[0].row);
+        for alike in set.iter_mut().filter(|alike| alike.until <= at) {
+            let own = sequence(alike.row);
+            alike.until = at + first[at..].iter().zip(&own[at..]).take_while(|(a, b)| a == b).count();
+        }
+    }
     open.extend(sets.into_iter().rev().map(|rows| (node, rows)));
-}
-
-/// Where rollouts that share the token at `start` first part or end.
-fn shared_end<'a>(rows: &[usize], start: usize, sequence: &impl Fn(usize) -> &'a [i32]) -> usize {
-    let Some((&first, others)) = rows.split_first() else {
-        return start;
-    };
-    let lead = sequence(first);
-    others.iter().fold(lead.len(), |end, &row| {
-        let other = sequence(row);
-        let end = end.min(other.len());
-        start + lead[start..end].iter().zip(&other[start..end]).take_while(|(a, b)| a == b).count()
-    })
 }

@@ -105,6 +105,23 @@ fn what_is_no_tree_is_refused() {
     assert_eq!(numbers(&unit, "step_node_values", 1), [0.0, 0.0]);
 }
 
+/// An edge whose number is not known is no edge of 0: the rollout is in no tree, and in no value.
+#[test]
+fn a_rollout_without_the_number_of_an_edge_is_in_no_tree() {
+    let numbers_of =
+        |cells: &[Cell<f64>]| list(cells, |values| Arc::new(Float64Array::from(values)) as ArrayRef);
+    let edges = numbers_of(&[whole(&[0.5, 0.1]), Some(vec![Some(0.5), None]), None]);
+    let columns = vec![("step_nodes", nodes(&[&[1, 3], &[1, 4], &[2, 5]])), ("step_edges", edges)];
+    let rows = rollouts(&[1.0, 0.0, 0.0], columns, &[2, 2, 2]);
+    let operator =
+        GivenTree { edges: Some("step_edges".into()), ..tree(Backup::SoftmaxChildren { scale: 1.0 }) };
+    assert!(operator.requires().contains(&"step_edges".to_owned()));
+    let unit = applied(operator, &rows).unwrap();
+    assert_eq!(numbers(&unit, "step_node_values", 0), [1.0, 1.0]);
+    let values = unit.list("step_node_values").unwrap();
+    assert!(values.is_null(1) && values.is_null(2));
+}
+
 /// The four rollouts of SALT's example, and what more history tells apart.
 #[test]
 fn equal_steps_are_one_edge() {

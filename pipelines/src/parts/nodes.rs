@@ -23,14 +23,19 @@ pub const SIBLINGS: &[Parameter] = &[
 /// Normalisation among the children of one node, each counted once; 0 for an only child. By the parameters
 /// [`SIBLINGS`].
 pub fn among_siblings(parameters: &Parameters, tree: &Tree) -> Result<Norm> {
-    let scale = match parameters.text("scale")? {
-        "std" => Scale::Std(tree.by_parent()),
-        "none" => Scale::None,
-        _ => return Err(parameters.unknown("scale", &["std", "none"])),
-    };
+    let norm = over_deviation_of_siblings(parameters, tree)?;
+    match parameters.text("scale")? {
+        "std" => Ok(norm),
+        "none" => Ok(Norm { scale: Scale::None, ..norm }),
+        _ => Err(parameters.unknown("scale", &["std", "none"])),
+    }
+}
+
+/// The same, always over the sample deviation; only `eps` is a parameter.
+pub fn over_deviation_of_siblings(parameters: &Parameters, tree: &Tree) -> Result<Norm> {
     Ok(Norm {
         center: Center::Mean(tree.by_parent()),
-        scale,
+        scale: Scale::Std(tree.by_parent()),
         once_per: Some(tree.node()),
         ..Norm::group_std(parameters.number("eps")?)
     })

@@ -165,6 +165,12 @@ const OTHERS_RULES: &[(&str, &str, &str)] = &[
 ];
 
 /// Columns that say where things lie: a null there breaks the rollout, which validation says.
+/// Recipes for which a rollout without a trainable token is not as if it were not there: recipe, why.
+const UNTRAINED_RULES: &[(&str, &str)] = &[
+    ("r3l", "a family's pivot is where its retry began, whether or not the retry is trained on"),
+    ("siop", "its answer is one of the group's, and may open a cluster"),
+];
+
 fn structural(column: &str) -> bool {
     ["_ends", "_starts", "_kinds", "_turns"].iter().any(|part| column.ends_with(part))
 }
@@ -383,4 +389,32 @@ fn a_missing_column_is_named_with_its_provider() {
         }
         Ok(())
     });
+}
+
+#[test]
+fn a_rollout_without_a_trainable_token_changes_nothing_for_others() {
+    let used = std::cell::RefCell::new(BTreeSet::new());
+    for_every_subject(|subject, fail| {
+        let (_, _, key, row) = prepared(subject)?;
+        let mut shapes = small();
+        shapes[row].mask.fill(false);
+        let batch = subject.batch(&shapes)?;
+        let others: Vec<usize> = (0..batch.num_rows()).filter(|&other| other != row).collect();
+        let without = subject.given(&rows(&batch, others)).map_err(|error| words(&error))?;
+        let mut given = subject.given(&batch).map_err(|error| words(&error))?;
+        let own = given.0.remove(&key).ok_or("the rollout is gone")?;
+        if own.trains() {
+            fail("trains on a rollout without a trainable token".to_owned());
+        }
+        if let Some(difference) = without.difference(&given) {
+            match UNTRAINED_RULES.iter().find(|(recipe, _)| *recipe == subject.name()) {
+                Some((recipe, _)) => drop(used.borrow_mut().insert(*recipe)),
+                None => fail(format!("others are not as without the rollout: {difference}")),
+            }
+        }
+        Ok(())
+    });
+    for (recipe, _) in UNTRAINED_RULES {
+        assert!(used.borrow().contains(recipe), "UNTRAINED_RULES: {recipe} needs no rule");
+    }
 }

@@ -303,6 +303,42 @@ fn sorl_ratios_of_turns() {
     close(&got.logprobs, &[-1.0869040495 / 4.0, -1.0869040495 / 4.0, -1.0869040495 / 4.0, 0.0, 0.0], 1e-9);
 }
 
+/// The objective of one step with five candidates of one token, whose ratios are given.
+#[test]
+fn slate_step() {
+    let columns = Columns {
+        offsets: (0..=5).collect(),
+        groups: vec![0; 5],
+        mask: vec![true; 5],
+        logprobs: [1.3_f64, 0.9, 1.0, 0.7, 1.1].map(f64::ln).to_vec(),
+        old_logprobs: Some(vec![0.0; 5]),
+        advantages: vec![0.920357, -0.613572, 0.153393, -1.380536, 0.920357],
+        ..Columns::default()
+    };
+    let got = loss(objective("slate", &[("kl_coef", 0.0.into())]).as_ref(), &columns);
+    close(&[got.value], &[-0.122714], 1e-6);
+}
+
+/// The weights of what follows, and the advantages `A (1 + f)` that they make.
+#[test]
+fn appo_weights_of_the_future() {
+    let moved = [0.05, 0.1, -0.02];
+    let columns = Columns {
+        offsets: vec![0, 3],
+        mask: vec![true; 3],
+        logprobs: moved.to_vec(),
+        old_logprobs: Some(vec![0.0; 3]),
+        advantages: vec![0.5; 3],
+        ..Columns::default()
+    };
+    let got = loss(objective("appo", &[]).as_ref(), &columns);
+    close(&got.outputs["token_future_weights"], &[1.138090, 1.083520, 1.0], 1e-6);
+    let weighted = [1.069045, 1.041760, 1.0];
+    let wanted =
+        moved.iter().zip(weighted).map(|(moved, advantage)| -advantage * f64::exp(*moved) / 3.0).sum();
+    close(&[got.value], &[wanted], 1e-6);
+}
+
 #[test]
 fn archer_step() {
     close(

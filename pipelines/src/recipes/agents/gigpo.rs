@@ -5,7 +5,7 @@ use std::sync::Arc;
 use meed_operators::Result;
 use meed_operators::credit::{
     By, Center, Credit, Expr, Norm, ROLLOUT, Reduction, STEP, Scale, Singleton, group, if_present, mean,
-    normalize, policy, return_to_go, signal, std, value, when,
+    members, normalize, policy, return_to_go, signal, std, value, when,
 };
 use meed_operators::signals::StateGroups;
 
@@ -86,7 +86,7 @@ fn plan(parameters: &Parameters) -> Result<Plan> {
     let episode_part = match parameters.text("episode_statistics")? {
         "step_rows" => normalize(row, &norm(group(), only)),
         "trajectories" => {
-            let alone = meed_operators::credit::members(signal("episode"), group()).equals(1.0);
+            let alone = members(signal("episode"), group()).equals(1.0);
             let center = when(alone.clone(), 0.0, mean(signal("episode"), group()));
             let scale = when(alone, 1.0, std(signal("episode"), group(), 1).or_else(1.0));
             let norm = Norm {

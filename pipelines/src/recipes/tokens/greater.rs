@@ -25,7 +25,8 @@ const PARAMETERS: &[Parameter] =
     &[parameter("top", "3", "candidates of steepest descent whose loss is looked at")];
 
 /// A row is one position of a prompt with its candidate tokens: the `top` candidates of smallest derivative
-/// compete, and `candidate_chosen` is 1 at the one of smallest loss. Ties go to the first.
+/// compete, and `candidate_chosen` is 1 at the one of smallest loss. Ties go to the first. Losses of candidates that do
+/// not compete are not read.
 pub const GREATER: Recipe = Recipe {
     name: "greater",
     title: "the candidate token of least loss among those that the gradient over the reasoning favours",
@@ -44,7 +45,7 @@ pub const GREATER: Recipe = Recipe {
         let first = when(place.equals(0.0), 1.0, 0.0);
         Ok(Credit::new()
             .define("candidate_steepness", steepest)
-            .define("candidate_chosen", when(competes(), first, 0.0 * signal("candidate_losses")))
+            .define("candidate_chosen", when(competes(), first, 0.0))
             .into())
     },
     ..SELECTION

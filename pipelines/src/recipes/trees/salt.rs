@@ -33,7 +33,7 @@ pub const SALT: Recipe = Recipe {
     family: "trees",
     formula: "A(e) = mean(normalize(R, by(group)), by(group, edge))",
     fidelity: Fidelity::Reconstructed,
-    deviations: "guessed: how much history equal states share (all), the mean as what merges, that a rollout counts as often as it takes a step, and that nothing is normalised again",
+    deviations: "guessed: how much history equal states share (all), that equal steps lead to the same next state too, the mean as what merges, that a rollout counts as often as it takes a step, and that nothing is normalised again",
     inputs: &[],
     parameters: &[PARAMETERS],
     plan: |parameters| {

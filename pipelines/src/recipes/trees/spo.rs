@@ -1,12 +1,12 @@
 //! SPO: segments are worth the change of value between their ends, in one rollout or in a tree.
 
 use meed_operators::Result;
-use meed_operators::credit::{Credit, Level, Statistic, aggregate, gae, signal, when};
+use meed_operators::credit::{Credit, Level, gae, normalize, signal, when};
 use meed_operators::tree::Backup;
 
 use crate::inputs::{Input, Of, input, items};
 use crate::parameters::{Parameter, Parameters, parameter};
-use crate::parts::nodes::{SHARED, credited};
+use crate::parts::nodes::{SHARED, credited, over_deviation_of_siblings};
 use crate::parts::steps::acting;
 use crate::parts::tree::{TREE, Tree};
 use crate::recipe::{ADVANTAGE, Plan, Recipe};
@@ -36,20 +36,21 @@ const PARAMETERS: &[Parameter] = &[
     parameter(
         "style",
         "rloo",
-        "tree: rloo (the difference itself), grpo (over the deviation of the siblings)",
+        "tree: rloo (the difference to the parent), grpo (to the mean of the siblings, over their deviation)",
     ),
     parameter("eps", "1e-8", "tree, grpo: added to the deviation"),
 ];
 
 /// SPO: `A = V(after) - V(before)`. In a chain, values are those of segments, and the last one ends with the outcome;
 /// only uncertain tokens have it. In a tree, the value of a node is the mean of those of its children, a leaf's its
-/// outcome, and nodes that change nothing are left out of the loss.
+/// outcome, and nodes that change nothing are left out of the loss. The mean of siblings is the value of their parent
+/// unless a rollout ends there; an only child has nothing to deviate from, and gets 0.
 pub const SPO: Recipe = Recipe {
     name: "spo",
     title: "change of value by each segment, from sampled values or from a tree",
     citation: "Segment Policy Optimization, arXiv 2505.23564; AIFrameResearch/SPO",
     family: "trees",
-    formula: "A = V(next) - V(segment) [p < 0.9]; in a tree A = (V(child) - V(parent)) / (std(V of the siblings) + eps)",
+    formula: "A = V(next) - V(segment) [p < 0.9]; in a tree A = V(child) - V(parent), or (V(child) - mean(V of the siblings)) / (std(V of the siblings) + eps)",
     deviations: "where a chain is cut is the sampler's; that a shared node is trained on once is guessed",
     inputs: &[INPUTS],
     parameters: &[PARAMETERS, SHARED, TREE],
@@ -77,14 +78,9 @@ fn chain(parameters: &Parameters) -> Result<Plan> {
 
 fn tree(parameters: &Parameters) -> Result<Plan> {
     let tree = Tree::new(parameters, "reward", Backup::Children)?;
-    let change = tree.value() - tree.parent_value();
     let advantage = match parameters.text("style")? {
-        "rloo" => change,
-        "grpo" => {
-            let variance = aggregate(Statistic::Variance { ddof: 1 }, tree.value(), tree.by_parent());
-            let deviation = variance.once_per(tree.node()).sqrt().or_else(0.0);
-            change / (deviation + parameters.number("eps")?)
-        }
+        "rloo" => tree.value() - tree.parent_value(),
+        "grpo" => normalize(tree.value(), &over_deviation_of_siblings(parameters, &tree)?),
         _ => return Err(parameters.unknown("style", &["rloo", "grpo"])),
     };
     let credit = Credit::new().define("node_advantages", advantage).advantage(signal("node_advantages"));

@@ -1,6 +1,7 @@
 //! Recipes of the family `agents`.
 
 mod credits;
+mod gigpo;
 mod graphs;
 mod groups;
 mod messages;

@@ -104,13 +104,17 @@ fn portool_of_a_tree_of_tools() {
     close(&signal(&given, "r3", "step_node_rewards"), &[0.0]);
 }
 
-/// Alone on its way, a rollout has only its advantage in the group.
+/// Alone on its way, after the fork, a rollout has only its advantage in the group.
 #[test]
 fn portool_without_forks_is_grpo() {
     let rollouts = paths(&[(1.0, &[1, 2]), (0.0, &[3, 4])]);
-    let settings = json!({ "fork_weight": 0, "format_weight": 0 });
+    let settings = json!({ "format_weight": 0 });
     let (portool, grpo) = (given("portool", settings, rollouts.clone()), given("grpo", json!({}), rollouts));
-    close(&advantages(&portool, "r0"), &advantages(&grpo, "r0"));
+    for id in ["r0", "r1"] {
+        let (portool, grpo) = (advantages(&portool, id), advantages(&grpo, id));
+        close(&portool[1..], &grpo[1..]);
+        assert!((portool[0] - grpo[0]).abs() > 0.1, "{id}: the first step has siblings");
+    }
 }
 
 /// A root with A{1, 1, 0} and B{0}; every segment has ten tokens.
@@ -202,4 +206,77 @@ fn spo_of_a_tree() {
     let given = given("spo", json!({ "variant": "tree" }), binary());
     close(&list(&given, "r2", "token_weights"), &[1.0, 0.0]);
     close(&list(&given, "r3", "token_weights"), &[0.0, 0.0]);
+}
+
+/// An only child whose parent is another rollout's end, and equal siblings beside such an end: nothing to deviate from.
+#[test]
+fn spo_of_rollouts_that_end_inside_the_tree() {
+    let ended = paths(&[(1.0, &[1, 11]), (0.0, &[1]), (0.5, &[2])]);
+    let given_tree = |style: &str| given("spo", json!({ "variant": "tree", "style": style }), ended.clone());
+    close(&advantages(&given_tree("rloo"), "r0"), &[0.0, 0.5]);
+    close(&advantages(&given_tree("grpo"), "r0"), &[0.0, 0.0]);
+    let equal = paths(&[(1.0, &[1, 11]), (1.0, &[1, 12]), (0.0, &[1])]);
+    let got = given("spo", json!({ "variant": "tree", "style": "grpo" }), equal);
+    close(&advantages(&got, "r0"), &[0.0, 0.0]);
+}
+
+/// What is not trained on has no say in the value of a node that it passes, and changes no fork.
+#[test]
+fn rollouts_that_do_not_count_are_in_no_value() {
+    let mut with = paths(&[
+        (1.0, &[1, 11]),
+        (0.0, &[1, 12]),
+        (0.0, &[2, 21]),
+        (0.0, &[2, 22]),
+        (9.0, &[1, 11]),
+        (9.0, &[3]),
+        (9.0, &[1, 13]),
+    ]);
+    with[4]["token_mask"] = json!([false, false]);
+    with[5]["token_mask"] = json!([false]);
+    with[6]["reward"] = Value::Null;
+    for (at, row) in with.as_array_mut().unwrap().iter_mut().enumerate() {
+        // What does not count is the first to pass its nodes.
+        row["rollout_id"] = json!(if at < 4 { format!("r{at}") } else { format!("a{at}") });
+        row["step_format_ok"] = json!(vec![true; row["step_nodes"].as_array().unwrap().len()]);
+    }
+    let without: Value = with.as_array().unwrap()[..4].to_vec().into();
+    for (recipe, settings) in [
+        ("carl", json!({})),
+        ("portool", json!({})),
+        ("spo", json!({ "variant": "tree" })),
+        ("spo", json!({ "variant": "tree", "style": "grpo" })),
+        ("treeps_rag", json!({})),
+        ("treerl", json!({})),
+        ("treerl", json!({ "form": "code" })),
+        ("treerpo", json!({})),
+    ] {
+        let got = given(recipe, settings.clone(), with.clone());
+        let plain = given(recipe, settings, without.clone());
+        for id in ["r0", "r1", "r2", "r3"] {
+            close(&advantages(&got, id), &advantages(&plain, id));
+            close(&list(&got, id, "token_weights"), &list(&plain, id, "token_weights"));
+        }
+    }
+}
+
+/// Steps of the environment before, between and after: with a node they are in it, without one they are nowhere.
+#[test]
+fn steps_of_the_environment_are_no_nodes() {
+    let mut rollouts = binary();
+    for row in rollouts.as_array_mut().unwrap() {
+        let nodes = row["step_nodes"].clone();
+        row["step_nodes"] = json!([null, nodes[0], nodes[0], nodes[1], null]);
+        row["step_kinds"] = json!(["user", "policy", "observation", "policy", "observation"]);
+        row["step_ends"] = json!([1, 2, 3, 4, 5]);
+        row["token_mask"] = json!([false, true, false, true, false]);
+    }
+    for recipe in ["carl", "treeps_rag", "treerl", "treerpo"] {
+        let got = given(recipe, json!({}), rollouts.clone());
+        let plain = given(recipe, json!({}), binary());
+        for id in ["r0", "r1", "r2", "r3"] {
+            let [first, second] = advantages(&plain, id)[..] else { panic!("two tokens") };
+            close(&advantages(&got, id), &[0.0, first, 0.0, second, 0.0]);
+        }
+    }
 }
