@@ -119,7 +119,10 @@ fn null_outputs() {
 fn faults_have_their_place() {
     let infinite = Credit::new().advantage(signal("reward") / (signal("reward") - 3.0));
     let error = assigned(&infinite, rollouts(Vec::new())).err().unwrap();
-    assert_eq!(error.to_string(), "rollout r2, column advantage: test produced inf");
+    assert_eq!(
+        error.to_string(),
+        "rollout r2, column advantage: test produced inf in signal `advantage` (rollout 1 of its unit)"
+    );
     let batch_mean = Credit::new().advantage(signal("reward") - mean(signal("reward"), batch()));
     let error = assigned(&batch_mean, rollouts(Vec::new())).err().unwrap();
     assert_eq!(error.to_string(), "mean(reward, by(batch)): was not gathered over the batch");

@@ -28,6 +28,8 @@ pub enum Reach {
 /// A program that fits a schema: with the types of its signals and what it needs.
 #[derive(Debug, Clone)]
 pub struct Checked {
+    /// The recipe that the program is of, for errors.
+    pub recipe: String,
     /// The program, with `if_present` decided.
     pub credit: Credit,
     /// The schema that it was checked against.
@@ -79,6 +81,7 @@ impl Checked {
             passes => Reach::Batch { passes },
         };
         Ok(Checked {
+            recipe: recipe.to_owned(),
             columns: checker.columns(),
             required: checker.required.into_iter().collect(),
             types: checker.types,

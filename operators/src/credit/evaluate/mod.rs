@@ -55,7 +55,7 @@ pub fn evaluate(checked: &Checked, unit: &Unit, statistics: &BatchStatistics) ->
     let mut evaluator = Evaluator::new(checked, unit, statistics)?;
     for (name, expr) in checked.credit.expressions() {
         let column = evaluator.value(expr)?;
-        evaluator.reject_nan(name, &column)?;
+        evaluator.reject_infinite(&checked.recipe, name, &column)?;
         if name == IN_BASELINE {
             evaluator.restrict_baseline(&column)?;
         }
@@ -363,11 +363,11 @@ impl<'a> Evaluator<'a> {
         Ok(Column::numbers(Some(level.clone()), draws))
     }
 
-    fn reject_nan(&self, name: &str, column: &Column) -> Result<()> {
+    fn reject_infinite(&self, recipe: &str, name: &str, column: &Column) -> Result<()> {
         let Values::Number(values) = &column.values else {
             return Ok(());
         };
-        let Some(i) = (0..values.len()).find(|&i| values[i].is_nan() && column.is_valid(i)) else {
+        let Some(i) = (0..values.len()).find(|&i| !values[i].is_finite() && column.is_valid(i)) else {
             return Ok(());
         };
         let row = match &column.level {
@@ -379,8 +379,8 @@ impl<'a> Evaluator<'a> {
         let level = column.level.as_ref().map_or("constant", Level::name);
         Err(Error::data(
             self.unit.place(row, name),
-            format!("the recipe produced NaN in signal `{name}` ({level} {i} of its unit)"),
-            "a division by zero, or a logarithm or root of a negative value: give the recipe an epsilon or a zero rule",
+            format!("{recipe} produced {} in signal `{name}` ({level} {i} of its unit)", values[i]),
+            "a division by zero, a logarithm or root of a negative value, or the exponential of a large one: give the recipe an epsilon, a zero rule or a bound",
         ))
     }
 }
