@@ -35,7 +35,8 @@ impl Staged {
     /// Empty files for rollouts of this schema and for rows of other tables.
     pub fn new(rollouts: SchemaRef, tables: &[Table]) -> Result<Self> {
         let directory = temporary()?;
-        let (mut paths, mut sinks): (Vec<(Table, PathBuf)>, Vec<(Table, Arc<dyn Sink>)>) = Default::default();
+        let mut paths: Vec<(Table, PathBuf)> = Vec::new();
+        let mut sinks: Vec<(Table, Arc<dyn Sink>)> = Vec::new();
         for table in tables.iter().copied().chain([Table::Rollouts]) {
             let path = directory.path().join(format!("{}.parquet", table.name()));
             let location = Location::parse(&path.display().to_string())?;
