@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::expression::{Expr, Node};
+use super::build::mask;
+use super::expression::{Expr, Node, Reduction};
+use super::level::ROLLOUT;
 
 /// Name of the signal that is the advantage.
 pub const ADVANTAGE: &str = "advantage";
@@ -70,6 +72,25 @@ impl Credit {
     /// default those with a trainable token. To be defined first.
     pub fn in_baseline(self, is: Expr) -> Self {
         self.define(IN_BASELINE, is)
+    }
+
+    /// Narrows which rollouts enter the statistics, in all of the program: beside what it says so far, or else
+    /// the default, they must fulfil this too. A null does not.
+    ///
+    /// ```
+    /// use meed_operators::credit::*;
+    /// let known = signal("step_scores").is_null().reduce(ROLLOUT, Reduction::Any).equals(0.0);
+    /// let credit = Credit::new().advantage(signal("reward")).only_where(known);
+    /// assert!(credit.expressions().next().is_some_and(|(name, _)| name == "in_baseline"));
+    /// ```
+    pub fn only_where(mut self, is: Expr) -> Self {
+        let said = self.signals.iter().position(|named| named.name == IN_BASELINE);
+        let before = match said {
+            Some(at) => self.signals.remove(at).is,
+            None => mask().reduce(ROLLOUT, Reduction::Sum).greater(0.0),
+        };
+        self.signals.insert(0, Named { name: IN_BASELINE.to_owned(), is: before.and(is) });
+        self
     }
 
     /// The expression of a name.

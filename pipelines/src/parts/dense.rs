@@ -5,6 +5,7 @@ use meed_operators::credit::{Credit, Expr, Members, gae, mask, signal, trainable
 
 use crate::parameters::{Parameter, Parameters, parameter};
 use crate::parts::divergence::{Into, penalty};
+use crate::parts::steps::is_known;
 use crate::parts::whitening::whitened;
 
 /// Parameters of the estimate.
@@ -64,6 +65,11 @@ fn estimated_between(
             let discount = when(ends, 0.0, gamma);
             discounted_gae(shaped, values.clone(), value(0.0), discount, lam, trainable())
         }
+    };
+    // A part of a critic's values would count in what whitens those of others.
+    let credit = match parameters.text("values")? {
+        "critic" => credit.only_where(is_known(values.clone())),
+        _ => credit,
     };
     let credit = credit.define("token_rewards", rewards).returns(advantage.clone() + values);
     Ok(credit.advantage(whitened(parameters, advantage)?))

@@ -15,11 +15,16 @@ pub fn judged(scores: impl IntoIterator<Item = Expr>) -> Credit {
 
 /// The same among the rollouts for which `wanted` is true.
 pub fn judged_where(wanted: Expr, scores: impl IntoIterator<Item = Expr>) -> Credit {
-    let every = scores.into_iter().fold(trainable_tokens().greater(0.0).and(wanted), |every, score| {
-        let missing = score.is_null().reduce(ROLLOUT, Reduction::Any).or_else(truth().negated());
-        every.and(missing.negated())
-    });
+    let every = scores
+        .into_iter()
+        .fold(trainable_tokens().greater(0.0).and(wanted), |every, score| every.and(is_known(score)));
     Credit::new().in_baseline(every)
+}
+
+/// True for rollouts that have each of these values, wherever they act; also for those without any place for
+/// them.
+pub fn is_known(score: Expr) -> Expr {
+    score.is_null().reduce(ROLLOUT, Reduction::Any).or_else(truth().negated()).negated()
 }
 
 /// At each token the value of its step, and `without` in rollouts that have no steps.

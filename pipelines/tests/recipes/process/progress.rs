@@ -87,3 +87,18 @@ fn the_error_of_a_missing_column_names_its_provider() {
     lacks("pav", json!({}), bare.clone(), "prompt_prover_success", "completions sampled from the prompt");
     lacks("vsrm", json!({ "base": "first" }), bare, "token_values", "critic");
 }
+
+/// A rollout with a part of a critic's values is left out of what whitens the others.
+#[test]
+fn unknown_values_whiten_nobody() {
+    let row = |values: Value| {
+        json!({ "reward": 1.0, "token_values": values, "token_mask": [true, true], "step_ends": [2],
+            "step_kinds": ["policy"], "step_correct": [true], "step_prover_success": [0.5], "prompt_prover_success": 0.2 })
+    };
+    let settings = json!({ "whiten": "batch_tokens" });
+    let known = given("vsrm", settings.clone(), json!([row(json!([0.1, 0.9])), row(json!([0.4, 0.3]))]));
+    let rows = json!([row(json!([0.1, 0.9])), row(json!([0.4, 0.3])), row(json!([0.9, null]))]);
+    let partly = given("vsrm", settings, rows);
+    close(&advantages(&partly, "r0"), &advantages(&known, "r0"));
+    assert!(!in_loss(&partly, "r2"));
+}

@@ -60,6 +60,6 @@ fn missing_columns_are_named_with_what_provides_them() {
     needs("med_r3", default(), "reasoning_score");
     needs("opagent", default(), "step_progress");
     needs("pre_grpo", default(), "turn_quality");
-    needs("gtalign", default(), "payoff_user");
+    needs("gtalign", json!({ "values": "none" }), "payoff_user");
     needs("carl_driving", default(), "step_penalty_factors");
 }
