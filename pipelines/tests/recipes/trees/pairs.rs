@@ -46,6 +46,17 @@ fn siblings_without_a_gap_make_no_pair() {
     close(&signal(&given("itool", json!({}), alone), "r0", "step_pair_weights"), &[0.0, 0.0]);
 }
 
+/// A child of several steps is chosen, or rejected, with all of them.
+#[test]
+fn a_node_of_several_steps_is_one_child() {
+    let rows = json!([path(1.0, &[1, 3, 3], json!({})), path(0.0, &[1, 4], json!({}))]);
+    for recipe in ["itool", "srm_study"] {
+        let given = given(recipe, json!({}), rows.clone());
+        close(&signal(&given, "r0", "step_chosen"), &[0.0, 1.0, 1.0]);
+        close(&signal(&given, "r1", "step_rejected"), &[0.0, 1.0]);
+    }
+}
+
 #[test]
 fn itool_takes_the_values_of_a_search() {
     let row = |nodes: &[i64], values: &[f64]| path(0.0, nodes, json!({ "step_search_values": values }));
