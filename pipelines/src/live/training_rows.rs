@@ -74,6 +74,11 @@ impl TrainingRows {
                     && rows.iter().all(|&row| values.is_valid(row))
                 {
                     scalars.insert(name.clone(), rows.iter().map(|&row| values.value(row)).collect());
+                } else if !credit
+                    && let Some(what) = name.strip_suffix("_id")
+                    && let Some(numbers) = numbered(column, rows)
+                {
+                    scalars.insert(what.to_owned(), numbers);
                 }
             }
         }
@@ -268,6 +273,18 @@ fn misfit(column: &str) -> Error {
     )
 }
 
+/// Ids as numbers in the order in which they come, so that objectives tell by a signal `<what>` which rollouts
+/// share their `<what>_id`; `None` where they are no text, or not all known.
+fn numbered(ids: &dyn Array, rows: &[usize]) -> Option<Vec<f64>> {
+    let ids = ids.as_string_opt::<i32>()?;
+    let mut known: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut number = |&row: &usize| {
+        let next = known.len();
+        ids.is_valid(row).then(|| *known.entry(ids.value(row)).or_insert(next) as f64)
+    };
+    rows.iter().map(&mut number).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -286,6 +303,7 @@ mod tests {
         masks.into_iter().for_each(|row| mask.append_option(row));
         let columns: Vec<(&str, ArrayRef)> = vec![
             ("group_id", Arc::new(StringArray::from(vec!["g", "g"]))),
+            ("question_id", Arc::new(StringArray::from(vec!["later", "again"]))),
             ("rollout_id", Arc::new(StringArray::from(vec!["a", "b"]))),
             (
                 "prompt_ids",
@@ -305,6 +323,14 @@ mod tests {
             columns.into_iter().map(|(name, column)| (name, column, true)),
         );
         Unit::new(complete(batch.unwrap(), "memory").unwrap()).unwrap()
+    }
+
+    /// The objective of SLATE reads which candidates are of one question.
+    #[test]
+    fn ids_are_numbers_by_which_objectives_group() {
+        let columns = rows(&unit([None, None])).unwrap();
+        assert_eq!(columns.rollout_signal("question").unwrap(), [0.0, 1.0]);
+        assert_eq!(columns.rollout_signal("group").unwrap(), [0.0, 0.0]);
     }
 
     fn rows(unit: &Unit) -> Result<Columns> {
