@@ -25,23 +25,7 @@ pub struct Gsm8k;
 
 const CALCULATIONS: &str = "step_calculations_correct";
 
-const COLUMNS: &[&str] = &[
-    "iteration",
-    "group_id",
-    "rollout_id",
-    "status",
-    "prompt",
-    "response",
-    "reference",
-    "reward",
-    "prompt_ids",
-    "token_ids",
-    "token_mask",
-    "step_ends",
-    "step_kinds",
-    "step_texts",
-    "metadata",
-];
+const COLUMNS: &[&str] = &["reference", "metadata"];
 
 impl Importer for Gsm8k {
     fn name(&self) -> &'static str {

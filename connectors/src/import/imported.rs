@@ -137,6 +137,14 @@ impl From<Rollout> for Found {
     }
 }
 
+/// What a group gives, one by one; a group that cannot be imported is one bad row.
+pub(super) fn one_by_one(group: Result<Vec<Found>>) -> Vec<std::result::Result<Found, BadRow>> {
+    match group {
+        Ok(found) => found.into_iter().map(Ok).collect(),
+        Err(error) => vec![Err(BadRow::from(error))],
+    }
+}
+
 /// Rollouts on their way in.
 pub struct Imported {
     /// Schema of the batches of rollouts.

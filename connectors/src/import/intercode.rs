@@ -34,27 +34,8 @@ pub struct InterCode;
 const VALID: &str = "step_action_valid";
 const GRADES: &str = "turn_rewards";
 
-const COLUMNS: &[&str] = &[
-    "iteration",
-    "group_id",
-    "rollout_id",
-    "status",
-    "prompt",
-    "response",
-    "reward",
-    "reward_status",
-    "prompt_ids",
-    "token_ids",
-    "token_mask",
-    "step_ends",
-    "step_kinds",
-    "step_turns",
-    "step_states",
-    "step_actions",
-    "step_texts",
-    "step_rewards",
-    "metadata",
-];
+const COLUMNS: &[&str] =
+    &["reward_status", "step_turns", "step_states", "step_actions", "step_rewards", "metadata"];
 
 impl Importer for InterCode {
     fn name(&self) -> &'static str {

@@ -17,9 +17,27 @@ use super::rollout::{Rollout, Step};
 /// rollouts do not make a batch of gigabytes.
 const BATCH_BYTES: usize = 16 << 20;
 
+/// Columns of `rollouts` that rows of every importer have.
+const ALWAYS: [&str; 13] = [
+    "iteration",
+    "group_id",
+    "rollout_id",
+    "status",
+    "prompt",
+    "response",
+    "reward",
+    "prompt_ids",
+    "token_ids",
+    "token_mask",
+    "step_ends",
+    "step_kinds",
+    "step_texts",
+];
+
 /// Collects rollouts and writes them as record batches.
 ///
-/// A row has the columns that the importer names, in the order of the schema, then its signals.
+/// A row has keys, texts, reward, tokens and the ends, kinds and texts of steps, and the columns that the importer
+/// names beside them, in the order of the schema, then its signals.
 /// `token_mask` is true on the tokens of policy steps; `step_ends` are exclusive offsets, the last
 /// of which is the number of tokens; without steps all these lists are empty.
 pub struct RowBuilder {
@@ -31,14 +49,15 @@ pub struct RowBuilder {
 }
 
 impl RowBuilder {
-    /// A builder for rows with the named columns of `rollouts` and further signals.
+    /// A builder for rows with the named columns of `rollouts` beside those of all, and further signals.
     ///
     /// # Errors
     /// A name that is no column of `rollouts`.
     pub fn new(columns: &[&str], signals: Vec<Field>, options: &ImportOptions) -> Result<Self> {
         let all = Table::Rollouts.schema();
+        let named = ALWAYS.iter().chain(columns);
         let mut chosen: Vec<usize> =
-            columns.iter().map(|column| all.index_of(column)).collect::<std::result::Result<_, _>>()?;
+            named.map(|column| all.index_of(column)).collect::<std::result::Result<_, _>>()?;
         chosen.sort_unstable();
         let mut fields: Vec<Arc<Field>> = all.project(&chosen)?.fields().to_vec();
         let step_signals = signals

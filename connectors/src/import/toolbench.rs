@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::chat::written_call;
 use super::course::Course;
-use super::imported::{BadRow, Found, Imported, ReportHandle};
+use super::imported::{Found, Imported, ReportHandle, one_by_one};
 use super::json_file::{json_file, shaped};
 use super::nodes::{Node, node_rows, path_to};
 use super::rollout::reward_at_the_end;
@@ -42,27 +42,8 @@ pub struct ToolBench;
 
 const VALID: &str = "step_action_valid";
 
-const COLUMNS: &[&str] = &[
-    "iteration",
-    "group_id",
-    "rollout_id",
-    "status",
-    "prompt",
-    "response",
-    "reward",
-    "reward_status",
-    "prompt_ids",
-    "token_ids",
-    "token_mask",
-    "step_ends",
-    "step_kinds",
-    "step_turns",
-    "step_states",
-    "step_actions",
-    "step_texts",
-    "step_rewards",
-    "step_nodes",
-];
+const COLUMNS: &[&str] =
+    &["reward_status", "step_turns", "step_states", "step_actions", "step_rewards", "step_nodes"];
 
 impl Importer for ToolBench {
     fn name(&self) -> &'static str {
@@ -97,10 +78,7 @@ impl Importer for ToolBench {
         let mut seen = HashSet::new();
         let found = inputs.into_iter().flat_map(move |input| {
             let found = group(&input, &mut seen, &settings, &notes);
-            found.map_or_else(
-                |error| vec![Err(BadRow::from(error))],
-                |found| found.into_iter().map(Ok).collect(),
-            )
+            one_by_one(found)
         });
         Ok(Imported::from_found(found, rows, options, report))
     }

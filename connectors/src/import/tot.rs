@@ -11,7 +11,7 @@ use meed_operators::{Error, Place, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::imported::{BadRow, Found, Imported, ReportHandle};
+use super::imported::{Found, Imported, ReportHandle, one_by_one};
 use super::json_file::{json_file, shaped};
 use super::nodes::{Node, node_rows, path_to};
 use super::rollout::reward_at_the_end;
@@ -45,22 +45,9 @@ pub struct Tot;
 const SCORES: &str = "step_scores";
 
 const COLUMNS: &[&str] = &[
-    "iteration",
-    "group_id",
-    "rollout_id",
-    "status",
-    "prompt",
-    "response",
-    "reward",
     "reward_status",
-    "prompt_ids",
-    "token_ids",
-    "token_mask",
-    "step_ends",
-    "step_kinds",
     "step_states",
     "step_actions",
-    "step_texts",
     "step_rewards",
     "step_values",
     "step_nodes",
@@ -101,10 +88,7 @@ impl Importer for Tot {
         let tasks = inputs.into_iter().flat_map(|input| tasks(&input));
         let found = tasks.flat_map(move |task| {
             let found = task.and_then(|(place, task)| group(place, task, &mut seen, &settings, &notes));
-            found.map_or_else(
-                |error| vec![Err(BadRow::from(error))],
-                |found| found.into_iter().map(Ok).collect(),
-            )
+            one_by_one(found)
         });
         Ok(Imported::from_found(found, rows, options, report))
     }
