@@ -1,5 +1,7 @@
 //! The command line: names, flags and their help.
 
+mod lists;
+
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -7,11 +9,11 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use meed::connectors::OnError;
 use meed::connectors::import::IMPORTERS;
 use meed::connectors::parquet_source::SLICE_BYTES;
-use meed::pipelines::JUDGES;
 use meed::pipelines::parameters::parse;
-use meed::pipelines::tasks::TASKS;
 use meed::{Error, Result};
 use serde_json::Value;
+
+use lists::{importers, importers_in_full, judges, tasks};
 
 /// Decides who earned the reward: assigns credit to the tokens, steps and turns of rollouts.
 #[derive(Debug, Parser)]
@@ -436,78 +438,8 @@ fn setting(text: &str) -> std::result::Result<(String, Value), String> {
     }
 }
 
-fn tasks() -> String {
-    let mut text = "Tasks:".to_owned();
-    for task in TASKS {
-        let difficulty = task.difficulty();
-        let range = format!("{} to {}", difficulty.least, difficulty.most);
-        text.push_str(&format!(
-            "\n  {:<11} {}; difficulty: {}, {range}",
-            task.name(),
-            task.title(),
-            difficulty.meaning
-        ));
-    }
-    text
-}
-
 fn seconds(text: &str) -> std::result::Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "write seconds as a number, such as 2.5".to_owned())?;
     let is_time = seconds > 0.0 && std::time::Duration::try_from_secs_f64(seconds).is_ok();
     is_time.then_some(seconds).ok_or_else(|| "a deadline is more than 0 seconds".to_owned())
-}
-
-fn judges() -> String {
-    let mut text = "Judges:".to_owned();
-    for judge in JUDGES {
-        text.push_str(&format!("\n  {:<18} {}", judge.name, judge.title));
-    }
-    text
-}
-
-fn importers() -> String {
-    let mut text = "Formats:".to_owned();
-    for importer in IMPORTERS {
-        text.push_str(&format!("\n  {:<11} {}", importer.name(), importer.reads()));
-    }
-    text
-}
-
-/// What each format maps, and what it does not.
-fn importers_in_full() -> String {
-    let mut text = "Formats:".to_owned();
-    for importer in IMPORTERS {
-        text.push_str(&format!("\n  {:<11} {}\n", importer.name(), importer.reads()));
-        let tables: Vec<&str> = importer.tables().iter().map(|table| table.name()).collect();
-        let beside = match tables.is_empty() {
-            true => String::new(),
-            false => format!(" Writes {} beside the rollouts.", tables.join(" and ")),
-        };
-        for paragraph in
-            [format!("{}{beside}", importer.describe()), format!("Not mapped: {}", importer.leaves_out())]
-        {
-            for line in wrapped(&paragraph, 84) {
-                text.push_str(&format!("\n              {line}"));
-            }
-        }
-        text.push('\n');
-    }
-    text.trim_end().to_owned()
-}
-
-/// A text in lines of at most this many characters, where its words allow it.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().filter(|line| line.is_empty() || line.len() + 1 + word.len() <= width);
-        match line {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
