@@ -50,16 +50,20 @@ impl AddSignals for StateGroups {
         let mut clusters = ListBuilder::new(Int64Builder::new()).with_field(field);
         for group in unit.groups().windows(2) {
             let mut representatives: Vec<Vec<char>> = Vec::new();
+            // An equal text is like the same clusters, so that only new ones are compared.
+            let mut known: HashMap<&str, usize> = HashMap::new();
             let mut numbers: HashMap<Vec<usize>, i64> = HashMap::new();
             let mut cluster = |row: usize| {
                 let mut recent: Vec<usize> = Vec::new();
                 let numbered = states.row(row)?.into_iter().enumerate().map(|(step, state)| {
-                    let state: Vec<char> =
-                        state.filter(|_| policy[steps.rows[row] + step])?.chars().collect();
-                    let joined = representatives.iter().position(|known| self.similar(known, &state));
-                    recent.push(joined.unwrap_or_else(|| {
-                        representatives.push(state);
-                        representatives.len() - 1
+                    let text = state.filter(|_| policy[steps.rows[row] + step])?;
+                    recent.push(*known.entry(text).or_insert_with(|| {
+                        let state: Vec<char> = text.chars().collect();
+                        let joined = representatives.iter().position(|other| self.similar(other, &state));
+                        joined.unwrap_or_else(|| {
+                            representatives.push(state);
+                            representatives.len() - 1
+                        })
                     }));
                     let from = recent.len().saturating_sub(self.history + 1);
                     let next = numbers.len() as i64;
@@ -82,9 +86,6 @@ impl AddSignals for StateGroups {
 
 impl StateGroups {
     fn similar(&self, known: &[char], state: &[char]) -> bool {
-        if known == state {
-            return true;
-        }
         let (shorter, longer) = (known.len().min(state.len()) as f64, known.len().max(state.len()) as f64);
         let bound = 2.0 * shorter / (shorter + longer);
         self.similarity < 1.0
