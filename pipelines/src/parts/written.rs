@@ -15,7 +15,7 @@ use crate::recipe::Recipe;
 /// # Errors
 /// A text that is no expression, with the place.
 pub fn written(parameters: &Parameters, name: &str) -> Result<Expr> {
-    Ok(finite(Expr::parse(parameters.text(name)?)?))
+    Expr::parse(parameters.text(name)?)
 }
 
 /// The program that a parameter holds, of which the signal `result` is the reward; it is the last that is kept.
@@ -33,12 +33,7 @@ pub fn written_program(parameters: &Parameters, name: &str, result: &str) -> Res
     };
     let steps = program.expressions().filter(|(name, _)| *name != result);
     let credit = steps.fold(Credit::new(), |credit, (name, is)| credit.define(name, is.clone()));
-    Ok(credit.define(result, finite(reward)))
-}
-
-/// `x`, and not a number where it is infinite, which evaluation refuses.
-fn finite(x: Expr) -> Expr {
-    x.clone() + 0.0 * x
+    Ok(credit.define(result, reward))
 }
 
 /// What a written reward gives for a sample of rollouts: the dry run before it is used.
